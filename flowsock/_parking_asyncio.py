@@ -1,0 +1,33 @@
+"""Sleeping on asyncio, and so on uvloop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@final
+class AsyncioSleeper(asyncio.Future[None]):
+    """A future that tells of its cancellation while it is being cancelled.
+
+    A task that is cancelled cancels the future it awaits before anything else runs, so this is the earliest moment to know.
+    """
+
+    __slots__ = ("_on_cancel",)
+
+    def __init__(self, on_cancel: Callable[[], object]) -> None:
+        super().__init__()
+        self._on_cancel = on_cancel
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        cancelled = super().cancel(msg)
+        if cancelled:
+            self._on_cancel()
+        return cancelled
+
+    def wake(self) -> None:
+        if not self.done():
+            self.set_result(None)

@@ -1,0 +1,400 @@
+"""Channels: values handed from senders to receivers, each value to one receiver."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, cast
+
+from anyio import WouldBlock
+from attrs import frozen
+
+from flowsock.emitting import READY
+from flowsock.errors import ChannelClosed
+from flowsock.parking import new_sleeper
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+
+    from flowsock.parking import Sleeper
+
+T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
+
+RENDEZVOUS: Final = 0
+"""No buffer: a sender waits until a receiver takes its value."""
+CONFLATED: Final = -1
+"""Room for one value, which a newer one replaces."""
+BUFFERED: Final = -2
+"""The default size: 64 values, or 1 with a dropping policy."""
+UNLIMITED: Final = sys.maxsize
+"""Room for every value; a sender never waits, and memory grows with the backlog."""
+
+_DEFAULT_CAPACITY: Final = 64
+
+
+class BufferOverflow(Enum):
+    """What happens to a value for which there is no room."""
+
+    SUSPEND = "suspend"
+    """The sender waits. Nothing is lost."""
+    DROP_OLDEST = "drop_oldest"
+    """The oldest value in the buffer makes room."""
+    DROP_LATEST = "drop_latest"
+    """The new value is dropped."""
+
+
+class Nothing(Enum):
+    """The type of the one marker that says "no value here", since ``None`` is a value."""
+
+    NOTHING = "nothing"
+
+
+NOTHING: Final = Nothing.NOTHING
+
+
+def resolve_capacity(capacity: int, on_buffer_overflow: BufferOverflow) -> tuple[int, BufferOverflow]:
+    """Turn the symbolic capacities into a number of slots and a policy.
+
+    Raises:
+        ValueError: the capacity is negative and none of the named ones, or `CONFLATED` came with a policy of its own.
+    """
+    dropping = on_buffer_overflow is not BufferOverflow.SUSPEND
+    if capacity == CONFLATED:
+        if dropping:
+            raise ValueError("CONFLATED already says what to drop: leave on_buffer_overflow out")
+        return 1, BufferOverflow.DROP_OLDEST
+    if capacity == BUFFERED:
+        return (1 if dropping else _DEFAULT_CAPACITY), on_buffer_overflow
+    if capacity < 0:
+        raise ValueError(f"capacity must be 0 or more, or one of RENDEZVOUS, CONFLATED, BUFFERED, UNLIMITED: {capacity}")
+    if capacity == RENDEZVOUS and dropping:
+        return 1, on_buffer_overflow
+    return capacity, on_buffer_overflow
+
+
+class Receiver(Protocol[T_contra]):
+    """Somebody who waits for a channel's next value. Waiting ends with the first call of either method."""
+
+    def offer(self, value: T_contra, /) -> bool:
+        """Take a value; true if the receiver at once waits for the next one."""
+        ...
+
+    def end(self) -> None:
+        """Learn that no value will come."""
+        ...
+
+
+class _Sender(Generic[T]):
+    """A suspended ``send``: awaitable once, in the queue of its channel until a receiver takes its value."""
+
+    __slots__ = ("_channel", "_sleeper", "outcome", "value")
+
+    def __init__(self, channel: Channel[T], value: T) -> None:
+        self._channel = channel
+        self._sleeper: Sleeper | None = None
+        self.value = value
+        self.outcome: Nothing | Exception | None = NOTHING
+
+    def resolve(self, outcome: Exception | None) -> None:
+        self.outcome = outcome
+        if self._sleeper is not None:
+            self._sleeper.wake()
+
+    def __await__(self) -> Generator[object, object, None]:
+        if self.outcome is NOTHING:
+            self._sleeper = new_sleeper(self._withdraw)
+            yield from self._sleeper.__await__()
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+
+    def _withdraw(self) -> None:
+        self._channel._withdraw(self)
+
+
+class _ParkedReceiver(Generic[T]):
+    """A suspended ``receive``."""
+
+    __slots__ = ("sleeper", "value")
+
+    def __init__(self, on_cancel: Callable[[], object]) -> None:
+        self.sleeper = new_sleeper(on_cancel)
+        self.value: T | Nothing = NOTHING
+
+    def offer(self, value: T, /) -> bool:
+        self.value = value
+        self.sleeper.wake()
+        return False
+
+    def end(self) -> None:
+        self.sleeper.wake()
+
+
+@frozen
+class ChannelStatistics:
+    """What a channel holds at one moment.
+
+    Attributes:
+        size: Values in the buffer.
+        waiting_senders: Suspended calls of ``send``.
+        waiting_receivers: Suspended calls of ``receive``, and idle collectors.
+        dropped: Values lost to the overflow policy since the channel was made.
+    """
+
+    size: int
+    waiting_senders: int
+    waiting_receivers: int
+    dropped: int
+
+
+class Channel(Generic[T]):
+    """Hand values from senders to receivers, each value to exactly one receiver (Kotlin: ``Channel``).
+
+    Law: values arrive in the order they were sent; senders and receivers are served first come, first served. `close` lets
+    everything already sent be received and then ends the receivers; `cancel` drops it. A value that was handed to a receiver
+    belongs to it: a cancellation in the same moment is seen at the receiver's next checkpoint.
+
+    Args:
+        capacity: How many values wait without a receiver: a number, or `RENDEZVOUS`, `BUFFERED`, `CONFLATED`, `UNLIMITED`.
+        on_buffer_overflow: What happens to a value that does not fit.
+        on_undelivered: Is called with each value that was accepted or offered and will never be received.
+
+    Raises:
+        ValueError: the capacity is negative, or `CONFLATED` came with a policy.
+    """
+
+    __slots__ = (
+        "_buffer",
+        "_capacity",
+        "_cause",
+        "_closed",
+        "_dropped",
+        "_on_undelivered",
+        "_overflow",
+        "_receivers",
+        "_senders",
+    )
+
+    def __init__(
+        self,
+        capacity: int = RENDEZVOUS,
+        *,
+        on_buffer_overflow: BufferOverflow = BufferOverflow.SUSPEND,
+        on_undelivered: Callable[[T], object] | None = None,
+    ) -> None:
+        self._capacity, self._overflow = resolve_capacity(capacity, on_buffer_overflow)
+        self._on_undelivered = on_undelivered
+        self._buffer: deque[T] = deque()
+        self._senders: deque[_Sender[T]] = deque()
+        self._receivers: deque[Receiver[T]] = deque()
+        self._closed = False
+        self._cause: Exception | None = None
+        self._dropped = 0
+
+    # Sending
+
+    def send(self, value: T, /) -> Awaitable[None]:
+        """Send a value; await the result before sending the next.
+
+        Law: the value takes its place in the order at the call, and nothing is waited for while there is room. Cancelling
+        the wait takes the value back.
+
+        Raises:
+            ChannelClosed: the channel was closed (or whatever error it was closed with).
+        """
+        if self._accept(value):
+            return READY
+        sender = _Sender(self, value)
+        self._senders.append(sender)
+        return sender
+
+    def send_nowait(self, value: T, /) -> None:
+        """Send a value if there is room for it now.
+
+        Raises:
+            WouldBlock: there is none; the value was not sent.
+            ChannelClosed: the channel was closed (or whatever error it was closed with).
+        """
+        if not self._accept(value):
+            raise WouldBlock
+
+    def _accept(self, value: T) -> bool:
+        receivers = self._receivers
+        if receivers:
+            receiver = receivers[0]
+            del receivers[0]
+            if receiver.offer(value):
+                receivers.appendleft(receiver)
+            return True
+        if self._closed:
+            self.undelivered(value)
+            raise self._cause or ChannelClosed("this channel was closed: nothing can be sent any more")
+        if len(self._buffer) < self._capacity:
+            self._buffer.append(value)
+            return True
+        if self._overflow is BufferOverflow.SUSPEND:
+            return False
+        self._drop(value)
+        return True
+
+    def _drop(self, value: T) -> None:
+        self._dropped += 1
+        if self._overflow is BufferOverflow.DROP_OLDEST:
+            oldest = self._buffer.popleft()
+            self._buffer.append(value)
+            self.undelivered(oldest)
+        else:
+            self.undelivered(value)
+
+    def _withdraw(self, sender: _Sender[T]) -> None:
+        if sender.outcome is NOTHING:
+            self._senders.remove(sender)
+            self.undelivered(sender.value)
+
+    def undelivered(self, value: T) -> None:
+        """Report a value that was accepted or offered and will never be received."""
+        if self._on_undelivered is not None:
+            self._on_undelivered(value)
+
+    # Receiving
+
+    async def receive(self) -> T:
+        """Receive the next value, waiting for it.
+
+        Raises:
+            ChannelClosed: the channel was closed and is empty (or whatever error it was closed with).
+        """
+        value = self.poll()
+        if value is not NOTHING:
+            return value
+        receiver: _ParkedReceiver[T] = _ParkedReceiver(lambda: self.leave(receiver))
+        self.wait(receiver)
+        try:
+            await receiver.sleeper
+        except BaseException:
+            if receiver.value is not NOTHING:
+                self.undelivered(receiver.value)
+            raise
+        if receiver.value is NOTHING:
+            raise self._ended()
+        return receiver.value
+
+    def receive_nowait(self) -> T:
+        """Receive a value if there is one now.
+
+        Raises:
+            WouldBlock: there is none.
+            ChannelClosed: the channel was closed and is empty (or whatever error it was closed with).
+        """
+        value = self.poll()
+        if value is NOTHING:
+            raise WouldBlock
+        return value
+
+    def poll(self) -> T | Nothing:
+        """Take the next value, or `NOTHING` if there is none now. Raises like `receive_nowait` at the end."""
+        if self._buffer:
+            value = self._buffer.popleft()
+            if self._senders:
+                self._buffer.append(self._next_sender())
+            return value
+        if self._senders:
+            return self._next_sender()
+        if self._closed:
+            raise self._ended()
+        return NOTHING
+
+    def _next_sender(self) -> T:
+        sender = self._senders.popleft()
+        sender.resolve(None)
+        return sender.value
+
+    def _ended(self) -> Exception:
+        return self._cause or ChannelClosed("this channel was closed: nothing more can be received")
+
+    def wait(self, receiver: Receiver[T]) -> None:
+        """Put a receiver into the queue, after `poll` gave `NOTHING`."""
+        self._receivers.append(receiver)
+
+    def leave(self, receiver: Receiver[Any]) -> None:
+        """Take a receiver out of the queue, if it is there."""
+        if receiver in self._receivers:
+            self._receivers.remove(receiver)
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        try:
+            return await self.receive()
+        except ChannelClosed:
+            if self._cause is not None:
+                raise
+            raise StopAsyncIteration from None
+
+    # Ending
+
+    def close(self, cause: Exception | None = None) -> bool:
+        """Send the end: what was sent before can still be received; then receivers end, or raise the cause.
+
+        Returns:
+            True for the call that closed the channel.
+        """
+        if self._closed:
+            return False
+        self._closed = True
+        self._cause = cause
+        receivers, self._receivers = self._receivers, deque()
+        for receiver in receivers:
+            receiver.end()
+        return True
+
+    def cancel(self, cause: Exception | None = None) -> bool:
+        """Close the channel and drop what was not received; suspended senders raise `ChannelClosed`.
+
+        Returns:
+            True for the call that closed the channel.
+        """
+        closed_now = self.close(cause)
+        senders, self._senders = self._senders, deque()
+        buffer, self._buffer = self._buffer, deque()
+        for sender in senders:
+            sender.resolve(self._cause or ChannelClosed("this channel was cancelled while the value waited to be sent"))
+        for value in (*buffer, *(sender.value for sender in senders)):
+            self.undelivered(value)
+        return closed_now
+
+    @property
+    def cause(self) -> Exception | None:
+        """Give the error that the channel was closed with."""
+        return self._cause
+
+    @property
+    def is_closed_for_send(self) -> bool:
+        """Tell whether the channel was closed or cancelled."""
+        return self._closed
+
+    @property
+    def is_closed_for_receive(self) -> bool:
+        """Tell whether the channel was closed and nothing is left in it."""
+        return self._closed and not self._buffer and not self._senders
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether the channel is open for receiving and holds no value now."""
+        return not (self._closed or self._buffer or self._senders)
+
+    def __len__(self) -> int:
+        return len(self._buffer)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def statistics(self) -> ChannelStatistics:
+        """Count what the channel holds now."""
+        return ChannelStatistics(len(self._buffer), len(self._senders), len(self._receivers), self._dropped)
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "open"
+        return f"<Channel {state} size={len(self._buffer)}/{cast('Any', self._capacity)}>"

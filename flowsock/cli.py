@@ -1,0 +1,2 @@
+"""Run the flowsock command line."""
+

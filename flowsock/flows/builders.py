@@ -1,0 +1,176 @@
+"""Making flows: from generators, values, iterables, channels, functions, clocks, producers and other flows."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Callable, Iterable
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast, overload
+
+from flowsock.channels.channel import Channel
+from flowsock.emitting import settle, waiting
+from flowsock.flows.conduit import ChannelSource
+from flowsock.flows.flow import Flow
+from flowsock.flows.operators.combining import Combine, Merge
+from flowsock.flows.sources import FunctionSource, GeneratorSource, IntervalSource, IterableSource, ProducedSource, Producer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable
+
+    from aioreactive import AsyncObservable
+
+    from flowsock.emitting import Emit
+
+P = ParamSpec("P")
+T = TypeVar("T")
+T1 = TypeVar("T1")
+T2 = TypeVar("T2")
+T3 = TypeVar("T3")
+T4 = TypeVar("T4")
+R = TypeVar("R")
+
+
+def flow(function: Callable[P, AsyncIterator[T]]) -> Callable[P, Flow[T]]:
+    """Make a function that returns a flow out of an async generator function (Kotlin: ``flow { }``).
+
+    Law: ``yield`` emits, and returns when the value was handled. Each collection runs the generator from the start, in the
+    collecting task, and closes it there; a ``yield`` inside ``async with`` is safe.
+    """
+
+    @wraps(function)
+    def build(*args: P.args, **kwargs: P.kwargs) -> Flow[T]:
+        return Flow(GeneratorSource(partial(function, *args, **kwargs)))
+
+    return build
+
+
+def channel_flow(function: Callable[Concatenate[Producer[T], P], Awaitable[object]]) -> Callable[P, Flow[T]]:
+    """Make a function that returns a flow out of a coroutine function that sends (Kotlin: ``channelFlow { }``).
+
+    Law: the first argument is a `Producer`; its ``send`` may be used from several jobs of ``producer.scope`` at once. The flow
+    completes when the function and all these jobs ended, and cancels them when its collector ends. Up to 64 values wait for a
+    slow collector; a ``buffer`` applied to the flow changes that.
+    """
+
+    @wraps(function)
+    def build(*args: P.args, **kwargs: P.kwargs) -> Flow[T]:
+        def body(producer: Producer[T]) -> Awaitable[object]:
+            return function(producer, *args, **kwargs)
+
+        return Flow(ProducedSource(body))
+
+    return build
+
+
+def flow_of(*values: T) -> Flow[T]:
+    """Emit the given values."""
+    return Flow(IterableSource(values))
+
+
+def empty_flow() -> Flow[Any]:
+    """Complete without a value."""
+    return Flow(IterableSource(()))
+
+
+def interval(period: float, *, initial_delay: float | None = None) -> Flow[int]:
+    """Count 0, 1, 2, … every so many seconds.
+
+    Law: the rate is fixed; a tick that comes while the collector is busy is skipped.
+
+    Args:
+        period: Seconds between two ticks.
+        initial_delay: Seconds before the first one; one period if left out.
+
+    Raises:
+        ValueError: the period is not above 0, or the delay is negative.
+    """
+    return Flow(IntervalSource(period, period if initial_delay is None else initial_delay))
+
+
+@overload
+def as_flow(source: Flow[T], /) -> Flow[T]: ...
+@overload
+def as_flow(source: Channel[T], /) -> Flow[T]: ...
+@overload
+def as_flow(source: AsyncObservable[T], /) -> Flow[T]: ...
+@overload
+def as_flow(source: AsyncIterable[T], /) -> Flow[T]: ...
+@overload
+def as_flow(source: Iterable[T], /) -> Flow[T]: ...
+@overload
+def as_flow(source: Callable[[], Awaitable[T]], /) -> Flow[T]: ...
+@overload
+def as_flow(source: Callable[[], T], /) -> Flow[T]: ...
+def as_flow(source: Any, /) -> Flow[Any]:
+    """Make a flow of something else.
+
+    Law: an iterable is iterated anew by each collection (an iterator gives what is left of it). Collectors of one channel share
+    its values out among themselves, and leave it open. A function is called once per collection; its result, awaited if it can
+    be, is the only value. An aioreactive observable is subscribed to by each collection.
+
+    Raises:
+        TypeError: the argument is none of these.
+    """
+    if isinstance(source, Flow):
+        return cast("Flow[Any]", source)
+    if isinstance(source, Channel):
+        return Flow(ChannelSource(cast("Channel[Any]", source)))
+    if hasattr(source, "subscribe_async"):
+        from flowsock.interop.aioreactive import ObservableSource
+
+        return Flow(ObservableSource(source))
+    if isinstance(source, AsyncIterable):
+        return Flow(GeneratorSource(cast("AsyncIterable[Any]", source).__aiter__))
+    if isinstance(source, Iterable):
+        return Flow(IterableSource(cast("Iterable[Any]", source)))
+    if callable(source):
+        return Flow(FunctionSource(source))
+    raise TypeError(
+        f"as_flow takes an iterable, an async iterable, a channel, a function without arguments or an aioreactive "
+        f"observable, not {type(source).__name__}"
+    )
+
+
+def merge(*flows: Flow[T]) -> Flow[T]:
+    """Collect several flows at once and emit their values as they come.
+
+    Law: each flow's own order is kept. The first failure cancels the others. Completes when all completed.
+    """
+    return Flow(Merge([each.source for each in flows]))
+
+
+@overload
+def combine(a: Flow[T1], function: Callable[[T1], Awaitable[R]], /) -> Flow[R]: ...
+@overload
+def combine(a: Flow[T1], function: Callable[[T1], R], /) -> Flow[R]: ...
+@overload
+def combine(a: Flow[T1], b: Flow[T2], function: Callable[[T1, T2], Awaitable[R]], /) -> Flow[R]: ...
+@overload
+def combine(a: Flow[T1], b: Flow[T2], function: Callable[[T1, T2], R], /) -> Flow[R]: ...
+@overload
+def combine(a: Flow[T1], b: Flow[T2], c: Flow[T3], function: Callable[[T1, T2, T3], Awaitable[R]], /) -> Flow[R]: ...
+@overload
+def combine(a: Flow[T1], b: Flow[T2], c: Flow[T3], function: Callable[[T1, T2, T3], R], /) -> Flow[R]: ...
+@overload
+def combine(
+    a: Flow[T1], b: Flow[T2], c: Flow[T3], d: Flow[T4], function: Callable[[T1, T2, T3, T4], Awaitable[R]], /
+) -> Flow[R]: ...
+@overload
+def combine(
+    a: Flow[T1], b: Flow[T2], c: Flow[T3], d: Flow[T4], function: Callable[[T1, T2, T3, T4], R], /
+) -> Flow[R]: ...
+@overload
+def combine(*flows_and_function: Any) -> Flow[Any]: ...
+def combine(*flows_and_function: Any) -> Flow[Any]:
+    """Call a function, the last argument, with the newest value of each flow, each time one of them has a new one.
+
+    Law: nothing is emitted before each flow had a value. Values that are there at the same time are taken together. The first
+    failure cancels the others. Completes when all completed.
+    """
+    *flows, function = flows_and_function
+
+    async def combiner(emit: Emit[Any], *values: Any) -> None:
+        result = function(*values)
+        pending = waiting(result)
+        await settle(emit(result if pending is None else await pending))
+
+    return Flow(Combine([each.source for each in flows], combiner))

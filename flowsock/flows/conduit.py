@@ -1,0 +1,107 @@
+"""A channel with one collector at its end: where a value changes tasks inside a flow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from flowsock.channels.channel import NOTHING, Nothing
+from flowsock.errors import ChannelClosed
+from flowsock.flows.source import HotSource
+from flowsock.flows.subscriber import End, Subscriber
+
+if TYPE_CHECKING:
+    from flowsock.channels.channel import Channel
+    from flowsock.emitting import Emit
+
+T = TypeVar("T")
+
+
+class ChannelSubscriber(Subscriber[T]):
+    """Collect a channel, dispatched to in place by whoever sends, while idle."""
+
+    __slots__ = ("channel",)
+
+    def __init__(self, channel: Channel[T], chain: Emit[T]) -> None:
+        super().__init__(chain)
+        self.channel = channel
+
+    def next_value(self) -> T | Nothing:
+        try:
+            value = self.channel.poll()
+        except ChannelClosed as error:
+            # Somebody may have closed the channel with an error of this very type.
+            if error is self.channel.cause:
+                raise
+            raise End from None
+        if value is NOTHING:
+            self.channel.wait(self)
+        return value
+
+    def offer(self, value: T, /) -> bool:
+        """Take a value from the sender (see `channels.channel.Receiver`)."""
+        try:
+            result = self.emit(value)
+            if result is not None:
+                self.dispatched(result)
+        except BaseException as error:  # noqa: BLE001
+            self.fail(error)
+        if self.emit is not self._chain:
+            return False
+        if self.channel.is_empty:
+            return True
+        # The chain itself sent to, or closed, this channel: go on in the collector's own task.
+        self.wake()
+        return False
+
+    def end(self) -> None:
+        """Learn that the channel was closed."""
+        self.wake()
+
+    def interrupt(self) -> None:
+        self.channel.leave(self)
+        super().interrupt()
+
+    def fall_behind(self) -> None:
+        """Leave nothing to be told: the channel keeps the backlog."""
+
+    def released(self) -> None:
+        self.channel.leave(self)
+
+
+class HandingSubscriber(ChannelSubscriber[T]):
+    """Collect a channel in the collector's own task only: the sender hands a value over and goes on.
+
+    This is what a buffer over a cold flow needs, where the producer must not run the collector's code.
+    """
+
+    __slots__ = ("_handed",)
+
+    def __init__(self, channel: Channel[T], chain: Emit[T]) -> None:
+        super().__init__(channel, chain)
+        self._handed: T | Nothing = NOTHING
+
+    def next_value(self) -> T | Nothing:
+        handed, self._handed = self._handed, NOTHING
+        return super().next_value() if handed is NOTHING else handed
+
+    def offer(self, value: T, /) -> bool:
+        self._handed = value
+        self.wake()
+        return False
+
+    def released(self) -> None:
+        super().released()
+        if self._handed is not NOTHING:
+            self.channel.undelivered(self._handed)
+
+
+class ChannelSource(HotSource[T]):
+    """The values of a channel; several collectors share them out among themselves."""
+
+    __slots__ = ("channel",)
+
+    def __init__(self, channel: Channel[T]) -> None:
+        self.channel = channel
+
+    def subscribe(self, emit: Emit[T]) -> Subscriber[T]:
+        return HandingSubscriber(self.channel, emit)

@@ -1,0 +1,454 @@
+"""`Flow`, the façade over sources and operators, and its read-only hot faces `SharedFlow` and `StateFlow`."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
+
+from flowsock.channels.channel import BUFFERED, CONFLATED, NOTHING, BufferOverflow, Nothing
+from flowsock.emitting import ignore, settle, waiting
+from flowsock.flows.broadcast import Broadcast
+from flowsock.flows.conflation import Conflation, same_value
+from flowsock.flows.counting import subscription_count
+from flowsock.flows.iteration import Opened, iterate
+from flowsock.flows.operators import buffering, flattening, handling, limit, terminal, timing, transform
+from flowsock.flows.sharing import share
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+
+    from flowsock.emitting import Emit
+    from flowsock.flows.dispatcher import Dispatcher, StateEngine
+    from flowsock.flows.sharing import SharingStarted
+    from flowsock.flows.source import Source
+    from flowsock.scopes.job import Job
+    from flowsock.scopes.restart import Backoff
+    from flowsock.scopes.scope import Scope
+
+T = TypeVar("T")
+R = TypeVar("R")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Flow(Generic[T_co]):
+    """A stream of values that is described first and runs when it is collected (Kotlin: ``Flow``).
+
+    Laws that every operator keeps:
+
+    - *Cold.* Building a pipeline runs nothing; each collection runs it from the start, with fresh state.
+    - *Sequential.* A value is handled to its end before the next one is asked for, in one task, unless the operator says
+      otherwise (buffer, merge, combine, debounce, sample, flat_map_merge, the ``_latest`` family).
+    - *Back-pressure.* Whoever has to wait makes its producer wait, up to the source. Nothing is dropped unless an operator was
+      told to.
+    - *Transparency.* An error ends the collection and comes out of it. `catch` and `retry` see errors from above them only.
+    - *Early stop.* `take`, `first` and their like stop the upstream, which cleans up before they return.
+    - *Cancellation.* Cancelling the collecting task cancels all there is above it; nothing is left running.
+
+    Callbacks may be plain or coroutine functions. A callback that may emit gets ``emit`` as its first argument. Sizes and
+    durations are checked when the operator is applied; durations are seconds.
+    """
+
+    __slots__ = ("source",)
+
+    def __init__(self, source: Source[T_co]) -> None:
+        self.source = source
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} over {type(self.source).__name__}>"
+
+    # Collecting
+
+    def collect(self, function: Callable[[T_co], object] = ignore, /) -> Coroutine[Any, Any, None]:
+        """Run the flow, giving each value to a function; what that returns is awaited if it can be.
+
+        Law: returns when the flow completes, and raises what the flow or the function raised.
+        """
+        return self.source.collect(function)
+
+    async def collect_latest(self, action: Callable[[T_co], object], /) -> None:
+        """Run an action for each value; a newer value cancels the running action and waits for its end.
+
+        Law: an action that never waits is never cut. The last action runs to its end.
+        """
+        await flattening.TransformLatest(self.source, lambda _emit, value: action(value), 0).collect(ignore)
+
+    def launch_in(self, scope: Scope, *, name: str | None = None) -> Job[None]:
+        """Collect in a job of the scope; its failure is the scope's. The collection starts at the job's first turn."""
+        return scope.launch(self.source.collect, ignore, name=name or "launch_in")
+
+    def __aiter__(self) -> AsyncIterator[T_co]:
+        """Iterate the flow.
+
+        Law: a sequential flow runs in the calling task; one with tasks of its own runs as a job of the current scope. Leaving
+        the loop early stops the producer at once. A loop that may be left early while the flow has to await something to
+        clean up belongs into `open`.
+
+        Raises:
+            FlowsockError: the flow needs a scope and there is none.
+        """
+        return iterate(self.source)
+
+    def open(self) -> Opened[T_co]:
+        """Run the flow in a child task: ``async with flow.open() as items: async for item in items: …``.
+
+        Law: the producer is one value ahead at most. Leaving the block cancels it and waits until it has cleaned up.
+        """
+        return Opened(self.source)
+
+    @overload
+    async def first(self, predicate: Callable[[T_co], object] | None = None, /) -> T_co: ...
+    @overload
+    async def first(self, predicate: Callable[[T_co], object] | None = None, /, *, default: R) -> T_co | R: ...
+    async def first(
+        self, predicate: Callable[[T_co], object] | None = None, /, *, default: R | Nothing = NOTHING
+    ) -> T_co | R:
+        """Give the first value (that passes the predicate), and stop the flow.
+
+        Raises:
+            NoSuchElement: there is none, and no ``default``.
+        """
+        return cast("T_co | R", await terminal.first(self.source, predicate, default))
+
+    @overload
+    async def last(self) -> T_co: ...
+    @overload
+    async def last(self, *, default: R) -> T_co | R: ...
+    async def last(self, *, default: R | Nothing = NOTHING) -> T_co | R:
+        """Give the last value, once the flow completed.
+
+        Raises:
+            NoSuchElement: the flow was empty, and there is no ``default``.
+        """
+        return cast("T_co | R", await terminal.last(self.source, default))
+
+    async def to_list(self, destination: list[Any] | None = None, /) -> list[T_co]:
+        """Collect into a list, a new one unless given; on failure a given list keeps what arrived."""
+        return await terminal.to_list(self.source, [] if destination is None else destination)
+
+    async def to_set(self) -> set[T_co]:
+        """Collect into a set."""
+        return await terminal.to_set(self.source, set())
+
+    @overload
+    async def fold(self, initial: R, function: Callable[[R, T_co], Awaitable[R]], /) -> R: ...
+    @overload
+    async def fold(self, initial: R, function: Callable[[R, T_co], R], /) -> R: ...
+    async def fold(self, initial: R, function: Callable[[R, T_co], Any], /) -> R:
+        """Reduce all values to one, starting from ``initial``."""
+        return cast("R", await terminal.fold(self.source, initial, function))
+
+    async def count(self, predicate: Callable[[T_co], object] | None = None, /) -> int:
+        """Count the values (that pass the predicate)."""
+        return await terminal.count(self.source, predicate)
+
+    # Each value
+
+    @overload
+    def map(self, function: Callable[[T_co], Awaitable[R]], /) -> Flow[R]: ...
+    @overload
+    def map(self, function: Callable[[T_co], R], /) -> Flow[R]: ...
+    def map(self, function: Callable[[T_co], Any], /) -> Flow[Any]:
+        """Turn each value into another."""
+        return Flow(transform.mapped(self.source, function))
+
+    def filter(self, predicate: Callable[[T_co], object], /) -> Flow[T_co]:
+        """Keep the values for which the predicate is true."""
+        return Flow(transform.filtered(self.source, predicate))
+
+    def filter_not(self, predicate: Callable[[T_co], object], /) -> Flow[T_co]:
+        """Keep the values for which the predicate is false."""
+        return Flow(transform.filtered(self.source, predicate, keep=False))
+
+    def filter_is(self, kind: type[R], /) -> Flow[R]:
+        """Keep the instances of a class (Kotlin: ``filterIsInstance``)."""
+        return Flow(transform.filtered(self.source, lambda value: isinstance(value, kind)))
+
+    def transform(self, function: Callable[[Callable[[R], Awaitable[object]], T_co], object], /) -> Flow[R]:
+        """Emit any number of values for each: ``function(emit, value)``."""
+        return Flow(transform.transformed(self.source, function))
+
+    def on_each(self, action: Callable[[T_co], object], /) -> Flow[T_co]:
+        """Run an action on each value before it goes on; if that raises, the value does not."""
+        return Flow(transform.inspected(self.source, action))
+
+    def with_index(self) -> Flow[tuple[int, T_co]]:
+        """Pair each value with its index, from 0."""
+        return Flow(transform.indexed(self.source))
+
+    @overload
+    def scan(self, initial: R, function: Callable[[R, T_co], Awaitable[R]], /) -> Flow[R]: ...
+    @overload
+    def scan(self, initial: R, function: Callable[[R, T_co], R], /) -> Flow[R]: ...
+    def scan(self, initial: R, function: Callable[[R, T_co], Any], /) -> Flow[R]:
+        """Emit the initial value and then the running result after each value: n values give n + 1."""
+        return Flow(transform.Scan(self.source, initial, function))
+
+    def distinct_until_changed(self, same: Callable[[Any, Any], object] = same_value, /) -> Flow[T_co]:
+        """Drop a value that is the same as the one emitted before it; by identity or equality unless told otherwise."""
+        return Flow(transform.distinct(self.source, same=same))
+
+    def distinct_until_changed_by(self, key: Callable[[T_co], object], /) -> Flow[T_co]:
+        """Drop a value whose key is the same as that of the one emitted before it."""
+        return Flow(transform.distinct(self.source, key))
+
+    # A part of the values
+
+    def take(self, count: int, /) -> Flow[T_co]:
+        """Stop after so many values.
+
+        Law: the last one is delivered first; the upstream's code after emitting it does not run.
+
+        Raises:
+            ValueError: the count is below 1.
+        """
+        return Flow(limit.Take(self.source, count))
+
+    def take_while(self, predicate: Callable[[T_co], object], /) -> Flow[T_co]:
+        """Stop at the first value that fails the predicate, without emitting it."""
+        return Flow(limit.TakeWhile(self.source, predicate))
+
+    def drop(self, count: int, /) -> Flow[T_co]:
+        """Skip the first values.
+
+        Raises:
+            ValueError: the count is negative.
+        """
+        return Flow(limit.dropped(self.source, count))
+
+    def drop_while(self, predicate: Callable[[T_co], object], /) -> Flow[T_co]:
+        """Skip values up to the first that fails the predicate, which is not called again."""
+        return Flow(limit.dropped_while(self.source, predicate))
+
+    # Buffers and time
+
+    def buffer(
+        self, capacity: int = BUFFERED, *, on_buffer_overflow: BufferOverflow = BufferOverflow.SUSPEND
+    ) -> Flow[T_co]:
+        """Let the producer run ahead of the collector by up to ``capacity`` values.
+
+        Law: order is kept. Over a cold flow the producer runs in a child task, is cancelled when the collector ends, and its
+        failure ends the collector at once. Over a shared flow the buffer is the subscription's own: with a dropping policy a
+        slow collector never slows the others. Adjacent buffers merge: sizes add up, and a dropping policy replaces what is
+        above it.
+
+        Args:
+            capacity: A number of values, or `RENDEZVOUS`, `BUFFERED` (64, or 1 with a dropping policy), `UNLIMITED`.
+            on_buffer_overflow: What happens to a value that does not fit.
+
+        Raises:
+            ValueError: the capacity is negative and none of the named ones.
+        """
+        return Flow(buffering.buffered(self.source, capacity, on_buffer_overflow))
+
+    def conflate(self) -> Flow[T_co]:
+        """Let a slow collector skip to the newest value; the producer never waits."""
+        return Flow(buffering.buffered(self.source, CONFLATED, BufferOverflow.SUSPEND))
+
+    def debounce(self, timeout: float | Callable[[T_co], float], /) -> Flow[T_co]:
+        """Emit a value once no newer one came for ``timeout`` seconds; the function form decides per value.
+
+        Law: the last value is emitted when the flow completes, and dropped when it fails.
+
+        Raises:
+            ValueError: the timeout is negative.
+        """
+        return self if timeout == 0 else Flow(timing.Debounce(self.source, timeout))
+
+    def sample(self, period: float, /) -> Flow[T_co]:
+        """Emit the newest value every ``period`` seconds, if there is one that was not emitted yet.
+
+        Law: the first tick comes one period after the start. On completion the value not yet emitted is dropped.
+
+        Raises:
+            ValueError: the period is not above 0.
+        """
+        return Flow(timing.Sample(self.source, period))
+
+    # Flows of flows
+
+    def flat_map_concat(self, function: Callable[[T_co], Flow[R] | Awaitable[Flow[R]]], /) -> Flow[R]:
+        """Turn each value into a flow and run these one after the other, in the same task."""
+        return Flow(flattening.FlatMapConcat(self.source, function))
+
+    def flat_map_merge(
+        self,
+        function: Callable[[T_co], Flow[R] | Awaitable[Flow[R]]],
+        /,
+        *,
+        concurrency: int = flattening.DEFAULT_CONCURRENCY,
+    ) -> Flow[R]:
+        """Turn each value into a flow and run up to ``concurrency`` of them at once; the upstream waits for a free place.
+
+        Raises:
+            ValueError: the concurrency is below 1.
+        """
+        return Flow(flattening.FlatMapMerge(self.source, function, concurrency))
+
+    def flat_map_latest(self, function: Callable[[T_co], Flow[R] | Awaitable[Flow[R]]], /) -> Flow[R]:
+        """Turn each value into a flow and run the newest only: a newer value cancels the running one and waits for its end."""
+
+        def block(emit: Emit[R], value: T_co) -> Awaitable[None]:
+            return flattening.collect_inner(function, value, emit)
+
+        return Flow(flattening.TransformLatest(self.source, block))
+
+    @overload
+    def map_latest(self, function: Callable[[T_co], Awaitable[R]], /) -> Flow[R]: ...
+    @overload
+    def map_latest(self, function: Callable[[T_co], R], /) -> Flow[R]: ...
+    def map_latest(self, function: Callable[[T_co], Any], /) -> Flow[Any]:
+        """Turn each value into another; a newer value cancels the running function and waits for its end."""
+
+        async def block(emit: Emit[Any], value: T_co) -> None:
+            result = function(value)
+            pending = waiting(result)
+            await settle(emit(result if pending is None else await pending))
+
+        return Flow(flattening.TransformLatest(self.source, block))
+
+    def transform_latest(self, function: Callable[[Callable[[R], Awaitable[object]], T_co], object], /) -> Flow[R]:
+        """Emit any number of values for the newest value: ``function(emit, value)``, cancelled by a newer one."""
+        return Flow(flattening.TransformLatest(self.source, function))
+
+    # Beginning, end and failure
+
+    def on_start(self, action: Callable[[Callable[[Any], Awaitable[object]]], object], /) -> Flow[T_co]:
+        """Run ``action(emit)`` before the flow starts; of several, the one applied last runs first."""
+        return Flow(handling.OnStart(self.source, action))
+
+    def on_completion(
+        self, action: Callable[[Callable[[Any], Awaitable[object]], BaseException | None], object], /
+    ) -> Flow[T_co]:
+        """Run ``action(emit, cause)`` when the flow ended: normally (cause ``None``), by an error, a cancellation or a stop.
+
+        Law: the cause goes on its way afterwards. Emitting is possible after a normal end only; otherwise ``emit`` raises the
+        cause.
+        """
+        return Flow(handling.OnCompletion(self.source, action))
+
+    def on_empty(self, action: Callable[[Callable[[Any], Awaitable[object]]], object], /) -> Flow[T_co]:
+        """Run ``action(emit)`` if the flow completed without a value."""
+        return Flow(handling.OnEmpty(self.source, action))
+
+    def catch(
+        self,
+        handler: Callable[[Callable[[Any], Awaitable[object]], Exception], object] = ignore,
+        /,
+        *kinds: type[Exception],
+    ) -> Flow[T_co]:
+        """Handle a failure of what is above: ``handler(emit, error)`` may emit or raise, and then the flow completes.
+
+        Law: errors from below, cancellation and early stops pass untouched.
+
+        Args:
+            kinds: The kinds of error to handle; all if left out.
+        """
+        return Flow(handling.Catch(self.source, handler, kinds or (Exception,)))
+
+    def retry(
+        self,
+        *kinds: type[Exception],
+        attempts: float = inf,
+        when: Callable[[Exception], object] = lambda _error: True,
+        backoff: Backoff | None = None,
+    ) -> Flow[T_co]:
+        """Collect what is above again when it fails; what it emitted before stays emitted.
+
+        Law: errors from below, cancellation and early stops pass untouched. With the attempts used up, ``when`` is not asked.
+
+        Args:
+            kinds: The kinds of error to retry; all if left out.
+            attempts: How many times to collect again.
+            when: Whether to retry this error.
+            backoff: The waits between attempts; none if left out.
+
+        Raises:
+            ValueError: attempts is below 1.
+        """
+        decision = handling.retry_up_to(attempts, kinds or (Exception,), when, backoff)
+        return Flow(handling.Retry(self.source, decision))
+
+    def retry_when(self, predicate: Callable[[Exception, int], object], /) -> Flow[T_co]:
+        """Collect what is above again as long as ``predicate(error, attempt)`` is true; the attempt counts from 0."""
+        return Flow(handling.Retry(self.source, handling.retry_when(predicate)))
+
+    # Sharing
+
+    def share_in(self, scope: Scope, *, started: SharingStarted | None = None, replay: int = 0) -> SharedFlow[T_co]:
+        """Collect this flow once, in a job of the scope, for any number of collectors.
+
+        Law: collectors never see the upstream's end. The upstream's failure is the scope's. Slow collectors have 64 values of
+        room (or ``replay``, if that is more) before the upstream waits for them.
+
+        Args:
+            started: When the upstream runs; while there are collectors unless told otherwise.
+            replay: How many values a late collector gets first.
+        """
+        engine: Broadcast[T_co] = Broadcast(replay, max(replay, 64) - replay, BufferOverflow.SUSPEND)
+        share(self.source, scope, started, engine, engine.emit, engine.reset_replay_cache)
+        return SharedFlow(engine)
+
+    def state_in(self, scope: Scope, *, initial: T, started: SharingStarted | None = None) -> StateFlow[T_co | T]:
+        """Collect this flow once, in a job of the scope, into a state that starts as ``initial``.
+
+        Law: as for `share_in`; collectors see the newest value, and may skip others.
+        """
+        engine: Conflation[T_co | T] = Conflation(initial, same_value)
+        share(self.source, scope, started, engine, engine.set, lambda: engine.set(initial))
+        return StateFlow(engine)
+
+
+class SharedFlow(Flow[T_co]):
+    """A hot flow that gives each value to all its collectors (Kotlin: ``SharedFlow``); it never completes.
+
+    Laws:
+
+    - *Order.* All collectors see the values in emission order; two never see two values in different orders.
+    - *Isolation.* A collector that fails ends alone: neither the emitter nor the others notice.
+    - *Late collectors* get the replay cache first, then live values, without gap or duplicate.
+    - *Direct dispatch.* While a collector is idle, its synchronous stages run in the emitter's task; as soon as one of them has
+      to wait, that wait is the collector's own.
+    - *Slow collectors.* Values wait for the slowest one in the flow's buffer, under the flow's policy. A collector with a
+      ``buffer`` or ``conflate`` of its own, with a dropping policy, is never waited for.
+    """
+
+    __slots__ = ()
+
+    source: Dispatcher[T_co]
+
+    def __init__(self, engine: Dispatcher[T_co]) -> None:
+        super().__init__(engine)
+
+    @property
+    def replay_cache(self) -> list[T_co]:
+        """Copy what a late collector would get first, oldest first."""
+        return self.source.replay_cache
+
+    @property
+    def subscription_count(self) -> StateFlow[int]:
+        """Tell how many collectors there are, now and as they come and go; no change is conflated away."""
+        return StateFlow(subscription_count(self.source))
+
+
+class StateFlow(SharedFlow[T_co]):
+    """A hot flow that has a value (Kotlin: ``StateFlow``); collectors get it at once, and then its changes.
+
+    Law: a collector that is busy skips to the newest value. Setting a value that is the same changes nothing. It never
+    completes.
+    """
+
+    __slots__ = ()
+
+    source: StateEngine[T_co]
+
+    def __init__(self, engine: StateEngine[T_co]) -> None:
+        super().__init__(engine)
+
+    @property
+    def value(self) -> T_co:
+        """Give the current value."""
+        return self.source.value
+
+    def conflate(self) -> StateFlow[T_co]:
+        """Return this flow: it is conflated as it is."""
+        return self

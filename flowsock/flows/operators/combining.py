@@ -1,0 +1,97 @@
+"""Operators over several flows at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from anyio.lowlevel import checkpoint
+
+from flowsock.channels.channel import BUFFERED, NOTHING, BufferOverflow, Channel
+from flowsock.emitting import settle
+from flowsock.flows.operators.buffering import Channeled
+from flowsock.flows.source import Source
+from flowsock.scopes.groups import task_group
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from flowsock.emitting import Emit
+
+
+class Merge(Channeled[Any]):
+    """The values of several flows as they come."""
+
+    __slots__ = ("upstreams",)
+
+    def __init__(
+        self,
+        upstreams: Sequence[Source[Any]],
+        capacity: int = BUFFERED,
+        overflow: BufferOverflow = BufferOverflow.SUSPEND,
+    ) -> None:
+        super().__init__(capacity, overflow)
+        self.upstreams = upstreams
+
+    def resized(self, capacity: int, overflow: BufferOverflow) -> Merge:
+        return Merge(self.upstreams, capacity, overflow)
+
+    async def produce(self, channel: Channel[Any]) -> None:
+        async with task_group() as group:
+            for upstream in self.upstreams:
+                group.start_soon(upstream.collect, channel.send)
+
+
+class Combine(Source[Any]):
+    """The newest value of every flow, each time one of them has a new one; the combiner gets ``emit`` first.
+
+    Law: nothing is emitted before each flow had a value. Values that are there at the same time are taken together: a batch
+    ends when a flow shows up twice.
+    """
+
+    __slots__ = ("combiner", "upstreams")
+
+    concurrent = True
+
+    def __init__(self, upstreams: Sequence[Source[Any]], combiner: Callable[..., Any]) -> None:
+        self.upstreams = upstreams
+        self.combiner = combiner
+
+    async def collect(self, emit: Emit[Any]) -> None:
+        if not self.upstreams:
+            return
+        channel: Channel[tuple[int, Any]] = Channel(len(self.upstreams))
+        async with task_group() as group:
+            group.start_soon(self._feed, channel)
+            await self._combine(channel, emit)
+
+    async def _feed(self, channel: Channel[tuple[int, Any]]) -> None:
+        async with task_group() as group:
+            for index, upstream in enumerate(self.upstreams):
+                group.start_soon(upstream.collect, _fair_sender(channel, index))
+        channel.close()
+
+    async def _combine(self, channel: Channel[tuple[int, Any]], emit: Emit[Any]) -> None:
+        latest: list[Any] = [NOTHING] * len(self.upstreams)
+        missing = len(latest)
+        async for update in channel:
+            batch: set[int] = set()
+            item = update
+            while True:
+                index, value = item
+                missing -= latest[index] is NOTHING
+                latest[index] = value
+                if index in batch or not len(channel):
+                    break
+                batch.add(index)
+                item = channel.receive_nowait()
+            if not missing:
+                await settle(self.combiner(emit, *latest))
+
+
+def _fair_sender(channel: Channel[tuple[int, Any]], index: int) -> Emit[Any]:
+    async def send(value: Any) -> None:
+        await channel.send((index, value))
+        # A turn after each value lets the other flows take part, so that none of them starves.
+        await checkpoint()
+
+    return send

@@ -1,0 +1,198 @@
+"""Operators around the beginning, the end and the failure of a flow."""
+
+from __future__ import annotations
+
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from anyio import sleep
+
+from flowsock.emitting import Emitter, settle, waiting
+from flowsock.flows.source import Operator
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from flowsock.emitting import Emit
+    from flowsock.flows.source import Source
+    from flowsock.scopes.restart import Backoff
+
+    Decision: TypeAlias = Callable[[Exception, int], Awaitable[bool]]
+
+
+class Downstream:
+    """The emit function below an operator, which remembers whether it failed.
+
+    Law of transparency: an error that came from downstream is none of the operator's business, even if the upstream raised
+    another one while it unwound.
+    """
+
+    __slots__ = ("_emit", "failure")
+
+    def __init__(self, emit: Emit[Any]) -> None:
+        self._emit = emit
+        self.failure: BaseException | None = None
+
+    def emit(self, value: Any) -> object:
+        try:
+            result = self._emit(value)
+        except BaseException as error:
+            self.failure = error
+            raise
+        if result is not None and (pending := waiting(result)) is not None:
+            return self._wait(pending)
+        return None
+
+    async def _wait(self, pending: Awaitable[object]) -> None:
+        try:
+            await pending
+        except BaseException as error:
+            self.failure = error
+            raise
+
+
+class Catch(Operator[Any]):
+    """The upstream's values; an upstream failure goes to the handler, which may emit, and then the flow ends."""
+
+    __slots__ = ("handler", "kinds")
+
+    def __init__(
+        self, upstream: Source[Any], handler: Callable[[Any, Exception], Any], kinds: tuple[type[Exception], ...]
+    ) -> None:
+        super().__init__(upstream)
+        self.handler = handler
+        self.kinds = kinds
+
+    async def collect(self, emit: Emit[Any]) -> None:
+        downstream = Downstream(emit)
+        try:
+            await self.upstream.collect(downstream.emit)
+        except self.kinds as error:
+            if downstream.failure is not None:
+                raise
+            caught = error
+        else:
+            return
+        await settle(self.handler(Emitter(emit), caught))
+
+
+class Retry(Operator[Any]):
+    """The upstream's values, collected again after each failure for which the decision, made anew per collection, is yes."""
+
+    __slots__ = ("make_decision",)
+
+    def __init__(self, upstream: Source[Any], make_decision: Callable[[], Decision]) -> None:
+        super().__init__(upstream)
+        self.make_decision = make_decision
+
+    async def collect(self, emit: Emit[Any]) -> None:
+        decision = self.make_decision()
+        attempt = 0
+        while (error := await self._failure(emit)) is not None:
+            if not await decision(error, attempt):
+                raise error
+            attempt += 1
+
+    async def _failure(self, emit: Emit[Any]) -> Exception | None:
+        downstream = Downstream(emit)
+        try:
+            await self.upstream.collect(downstream.emit)
+        except Exception as error:
+            if downstream.failure is not None:
+                raise
+            return error
+        return None
+
+
+def retry_when(predicate: Callable[[Exception, int], object]) -> Callable[[], Decision]:
+    """Decide by a callback, sync or async."""
+
+    async def decide(error: Exception, attempt: int) -> bool:
+        verdict = predicate(error, attempt)
+        pending = waiting(verdict)
+        return bool(verdict if pending is None else await pending)
+
+    return lambda: decide
+
+
+def retry_up_to(
+    attempts: float, kinds: tuple[type[Exception], ...], when: Callable[[Exception], object], backoff: Backoff | None
+) -> Callable[[], Decision]:
+    """Decide by a budget, the kind of error and a callback, and wait before saying yes."""
+    if attempts < 1:
+        raise ValueError(f"retry needs 1 attempt or more, got {attempts}")
+    ask = retry_when(lambda error, _attempt: when(error))()
+
+    def make() -> Decision:
+        waits = repeat(0.0) if backoff is None else backoff.waits()
+
+        async def decide(error: Exception, attempt: int) -> bool:
+            if attempt >= attempts or not isinstance(error, kinds) or not await ask(error, attempt):
+                return False
+            await sleep(next(waits))
+            return True
+
+        return decide
+
+    return make
+
+
+class OnStart(Operator[Any]):
+    """An action, which may emit, and then the upstream's values."""
+
+    __slots__ = ("action",)
+
+    def __init__(self, upstream: Source[Any], action: Callable[[Any], Any]) -> None:
+        super().__init__(upstream)
+        self.action = action
+
+    async def collect(self, emit: Emit[Any]) -> None:
+        await settle(self.action(Emitter(emit)))
+        await self.upstream.collect(emit)
+
+
+class OnCompletion(Operator[Any]):
+    """The upstream's values and then, however the collection ended, an action, which may emit after a normal end."""
+
+    __slots__ = ("action",)
+
+    def __init__(self, upstream: Source[Any], action: Callable[[Any, BaseException | None], Any]) -> None:
+        super().__init__(upstream)
+        self.action = action
+
+    async def collect(self, emit: Emit[Any]) -> None:
+        try:
+            await self.upstream.collect(emit)
+        except BaseException as cause:
+            await settle(self.action(_refuse(cause), cause))
+            raise
+        await settle(self.action(Emitter(emit), None))
+
+
+def _refuse(cause: BaseException) -> Callable[[object], Awaitable[None]]:
+    def refuse(_value: object) -> Awaitable[None]:
+        raise cause
+
+    return refuse
+
+
+class OnEmpty(Operator[Any]):
+    """The upstream's values, or, if it ended normally without any, an action, which may emit."""
+
+    __slots__ = ("action",)
+
+    def __init__(self, upstream: Source[Any], action: Callable[[Any], Any]) -> None:
+        super().__init__(upstream)
+        self.action = action
+
+    async def collect(self, emit: Emit[Any]) -> None:
+        empty = True
+
+        def note(value: Any) -> object:
+            nonlocal empty
+            empty = False
+            return emit(value)
+
+        await self.upstream.collect(note)
+        if empty:
+            await settle(self.action(Emitter(emit)))

@@ -1,0 +1,129 @@
+"""Operators that let only a part of the values pass, by their position."""
+
+from __future__ import annotations
+
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any
+
+from flowsock.emitting import settle, waiting
+from flowsock.flows.source import Operator, collect_until, staged
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from flowsock.emitting import Emit
+    from flowsock.flows.source import Source
+    from flowsock.scopes.groups import Stop
+
+
+async def _then_stop(pending: Awaitable[object], stop: Stop) -> None:
+    await pending
+    raise stop
+
+
+class Take(Operator[Any]):
+    """The first ``count`` values; the last one is delivered before the upstream is stopped."""
+
+    __slots__ = ("count",)
+
+    def __init__(self, upstream: Source[Any], count: int) -> None:
+        if count < 1:
+            raise ValueError(f"take needs a count of 1 or more, got {count}")
+        super().__init__(upstream)
+        self.count = count
+
+    async def collect(self, emit: Emit[Any]) -> None:
+        def limit(stop: Stop) -> Emit[Any]:
+            left = self.count
+
+            def count_down(value: Any) -> object:
+                nonlocal left
+                left -= 1
+                result = emit(value)
+                if left:
+                    return result
+                pending = waiting(result)
+                if pending is None:
+                    raise stop
+                return _then_stop(pending, stop)
+
+            return count_down
+
+        await collect_until(self.upstream, limit)
+
+
+class TakeWhile(Operator[Any]):
+    """Values up to, and without, the first that fails the predicate."""
+
+    __slots__ = ("predicate",)
+
+    def __init__(self, upstream: Source[Any], predicate: Callable[[Any], Any]) -> None:
+        super().__init__(upstream)
+        self.predicate = predicate
+
+    async def collect(self, emit: Emit[Any]) -> None:
+        predicate = self.predicate
+
+        def limit(stop: Stop) -> Emit[Any]:
+            async def decide(pending: Awaitable[object], value: Any) -> None:
+                if not await pending:
+                    raise stop
+                await settle(emit(value))
+
+            def test(value: Any) -> object:
+                verdict = predicate(value)
+                if hasattr(verdict, "__await__"):
+                    return decide(verdict, value)
+                if not verdict:
+                    raise stop
+                return emit(value)
+
+            return test
+
+        await collect_until(self.upstream, limit)
+
+
+def dropped(source: Source[Any], count: int) -> Source[Any]:
+    if count < 0:
+        raise ValueError(f"drop needs a count of 0 or more, got {count}")
+    if count == 0:
+        return source
+
+    def stage(emit: Emit[Any]) -> Emit[Any]:
+        left = count
+
+        def skip(value: Any) -> object:
+            nonlocal left
+            if not left:
+                return emit(value)
+            left -= 1
+            return None
+
+        return skip
+
+    return staged(source, stage)
+
+
+def dropped_while(source: Source[Any], predicate: Callable[[Any], Any]) -> Source[Any]:
+    def stage(emit: Emit[Any]) -> Emit[Any]:
+        dropping = True
+
+        async def decide(pending: Awaitable[object], value: Any) -> None:
+            nonlocal dropping
+            dropping = bool(await pending)
+            if not dropping:
+                await settle(emit(value))
+
+        def skip(value: Any) -> object:
+            nonlocal dropping
+            if not dropping:
+                return emit(value)
+            verdict = predicate(value)
+            if hasattr(verdict, "__await__"):
+                return decide(verdict, value)
+            dropping = bool(verdict)
+            return None if dropping else emit(value)
+
+        return skip
+
+    return staged(source, stage, may_wait=iscoroutinefunction(predicate))

@@ -1,0 +1,110 @@
+"""Terminal operators: they collect a source and give one result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flowsock.channels.channel import NOTHING
+from flowsock.emitting import waiting
+from flowsock.errors import NoSuchElement
+from flowsock.flows.source import collect_until
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from flowsock.emitting import Emit
+    from flowsock.flows.source import Source
+    from flowsock.scopes.groups import Stop
+
+
+async def first(source: Source[Any], predicate: Callable[[Any], Any] | None, default: Any) -> Any:
+    found: Any = NOTHING
+
+    def search(stop: Stop) -> Emit[Any]:
+        def accept(value: Any) -> None:
+            nonlocal found
+            found = value
+            raise stop
+
+        async def decide(pending: Awaitable[object], value: Any) -> None:
+            if await pending:
+                accept(value)
+
+        def test(value: Any) -> object:
+            verdict = True if predicate is None else predicate(value)
+            if hasattr(verdict, "__await__"):
+                return decide(verdict, value)
+            return accept(value) if verdict else None
+
+        return test
+
+    await collect_until(source, search)
+    return _required(found, default, "no element of the flow was what first() asked for")
+
+
+async def last(source: Source[Any], default: Any) -> Any:
+    newest: Any = NOTHING
+
+    def keep(value: Any) -> None:
+        nonlocal newest
+        newest = value
+
+    await source.collect(keep)
+    return _required(newest, default, "the flow was empty: last() has nothing to give")
+
+
+def _required(value: Any, default: Any, message: str) -> Any:
+    if value is not NOTHING:
+        return value
+    if default is NOTHING:
+        raise NoSuchElement(message)
+    return default
+
+
+async def to_list(source: Source[Any], destination: list[Any]) -> list[Any]:
+    await source.collect(destination.append)
+    return destination
+
+
+async def to_set(source: Source[Any], destination: set[Any]) -> set[Any]:
+    await source.collect(destination.add)
+    return destination
+
+
+async def fold(source: Source[Any], initial: Any, function: Callable[[Any, Any], Any]) -> Any:
+    accumulator = initial
+
+    async def advance(pending: Awaitable[Any]) -> None:
+        nonlocal accumulator
+        accumulator = await pending
+
+    def step(value: Any) -> object:
+        nonlocal accumulator
+        result = function(accumulator, value)
+        if hasattr(result, "__await__"):
+            return advance(result)
+        accumulator = result
+        return None
+
+    await source.collect(step)
+    return accumulator
+
+
+async def count(source: Source[Any], predicate: Callable[[Any], Any] | None) -> int:
+    total = 0
+
+    async def decide(pending: Awaitable[object]) -> None:
+        nonlocal total
+        total += bool(await pending)
+
+    def add(value: Any) -> object:
+        nonlocal total
+        verdict = True if predicate is None else predicate(value)
+        pending = waiting(verdict)
+        if pending is not None:
+            return decide(pending)
+        total += bool(verdict)
+        return None
+
+    await source.collect(add)
+    return total

@@ -1,0 +1,143 @@
+"""Operators that turn each value into others, one after the other, in the same task."""
+
+from __future__ import annotations
+
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any
+
+from flowsock.channels.channel import NOTHING
+from flowsock.emitting import Emitter, settle, then_emit, waiting
+from flowsock.flows.conflation import same_value
+from flowsock.flows.source import Operator, staged
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from flowsock.emitting import Emit
+    from flowsock.flows.source import Source
+
+
+def mapped(source: Source[Any], function: Callable[[Any], Any]) -> Source[Any]:
+    def stage(emit: Emit[Any]) -> Emit[Any]:
+        def apply(value: Any) -> object:
+            result = function(value)
+            if hasattr(result, "__await__"):
+                return then_emit(result, emit)
+            return emit(result)
+
+        return apply
+
+    return staged(source, stage, may_wait=iscoroutinefunction(function))
+
+
+def filtered(source: Source[Any], predicate: Callable[[Any], Any], *, keep: bool = True) -> Source[Any]:
+    def stage(emit: Emit[Any]) -> Emit[Any]:
+        async def decide(pending: Awaitable[object], value: Any) -> None:
+            if bool(await pending) is keep:
+                await settle(emit(value))
+
+        def test(value: Any) -> object:
+            verdict = predicate(value)
+            if hasattr(verdict, "__await__"):
+                return decide(verdict, value)
+            return emit(value) if bool(verdict) is keep else None
+
+        return test
+
+    return staged(source, stage, may_wait=iscoroutinefunction(predicate))
+
+
+def inspected(source: Source[Any], action: Callable[[Any], Any]) -> Source[Any]:
+    def stage(emit: Emit[Any]) -> Emit[Any]:
+        async def after(pending: Awaitable[object], value: Any) -> None:
+            await pending
+            await settle(emit(value))
+
+        def inspect(value: Any) -> object:
+            result = action(value)
+            if result is not None and (pending := waiting(result)) is not None:
+                return after(pending, value)
+            return emit(value)
+
+        return inspect
+
+    return staged(source, stage, may_wait=iscoroutinefunction(action))
+
+
+def transformed(source: Source[Any], function: Callable[[Any, Any], Any]) -> Source[Any]:
+    def stage(emit: Emit[Any]) -> Emit[Any]:
+        emitter = Emitter(emit)
+        return lambda value: function(emitter, value)
+
+    return staged(source, stage, may_wait=iscoroutinefunction(function))
+
+
+def indexed(source: Source[Any]) -> Source[Any]:
+    def stage(emit: Emit[Any]) -> Emit[Any]:
+        index = -1
+
+        def number(value: Any) -> object:
+            nonlocal index
+            index += 1
+            return emit((index, value))
+
+        return number
+
+    return staged(source, stage)
+
+
+def distinct(
+    source: Source[Any], key: Callable[[Any], Any] | None = None, same: Callable[[Any, Any], Any] = same_value
+) -> Source[Any]:
+    def stage(emit: Emit[Any]) -> Emit[Any]:
+        last: Any = NOTHING
+
+        def compare(value: Any) -> object:
+            nonlocal last
+            current = value if key is None else key(value)
+            if last is not NOTHING and same(last, current):
+                return None
+            last = current
+            return emit(value)
+
+        return compare
+
+    return staged(source, stage)
+
+
+def accumulated(source: Source[Any], initial: Any, function: Callable[[Any, Any], Any]) -> Source[Any]:
+    """Emit each running result, after the initial one is emitted by the caller."""
+
+    def stage(emit: Emit[Any]) -> Emit[Any]:
+        accumulator = initial
+
+        async def advance(pending: Awaitable[Any]) -> None:
+            nonlocal accumulator
+            accumulator = await pending
+            await settle(emit(accumulator))
+
+        def step(value: Any) -> object:
+            nonlocal accumulator
+            result = function(accumulator, value)
+            if hasattr(result, "__await__"):
+                return advance(result)
+            accumulator = result
+            return emit(accumulator)
+
+        return step
+
+    return staged(source, stage, may_wait=iscoroutinefunction(function))
+
+
+class Scan(Operator[Any]):
+    """The initial value, and then the running result after each value."""
+
+    __slots__ = ("initial",)
+
+    def __init__(self, upstream: Source[Any], initial: Any, function: Callable[[Any, Any], Any]) -> None:
+        super().__init__(accumulated(upstream, initial, function))
+        self.initial = initial
+
+    async def collect(self, emit: Emit[Any]) -> None:
+        await settle(emit(self.initial))
+        await self.upstream.collect(emit)

@@ -1,0 +1,129 @@
+"""Collecting one upstream for many: when it starts, when it stops, and the job that does it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from enum import Enum
+from math import inf
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from anyio import sleep
+from attrs import field, frozen, validators
+
+from flowsock.channels.channel import UNLIMITED, Channel
+from flowsock.emitting import ignore
+from flowsock.flows.conduit import ChannelSource
+from flowsock.flows.counting import subscription_count
+from flowsock.flows.operators.flattening import TransformLatest
+from flowsock.flows.operators.limit import Take, dropped_while
+from flowsock.flows.operators.transform import distinct, filtered, mapped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flowsock.emitting import Emit, Emitter
+    from flowsock.flows.dispatcher import Dispatcher
+    from flowsock.flows.source import Source
+    from flowsock.scopes.job import Job
+    from flowsock.scopes.scope import Scope
+
+
+class SharingCommand(Enum):
+    """What a sharing job is told to do."""
+
+    START = "start"
+    STOP = "stop"
+    STOP_AND_RESET_REPLAY_CACHE = "stop and reset the replay cache"
+
+
+class SharingStarted(ABC):
+    """Decide when a shared upstream is collected (Kotlin: ``SharingStarted``)."""
+
+    EAGERLY: ClassVar[SharingStarted]
+    """Start at once, never stop."""
+    LAZILY: ClassVar[SharingStarted]
+    """Start with the first subscriber, never stop."""
+
+    @abstractmethod
+    def commands(self, counts: Source[int]) -> Source[SharingCommand]:
+        """Turn the changing number of subscribers into commands; repeated ones, and stops before a start, are ignored."""
+
+    @staticmethod
+    def while_subscribed(*, stop_timeout: float = 0.0, replay_expiration: float = inf) -> SharingStarted:
+        """Start with the first subscriber, stop after the last one left.
+
+        Args:
+            stop_timeout: How many seconds to go on without subscribers.
+            replay_expiration: How many seconds after the stop the replay cache is kept.
+
+        Raises:
+            ValueError: a duration is negative.
+        """
+        return _WhileSubscribed(stop_timeout, replay_expiration)
+
+
+class _Eagerly(SharingStarted):
+    def commands(self, counts: Source[int]) -> Source[SharingCommand]:
+        return mapped(Take(counts, 1), lambda _count: SharingCommand.START)
+
+
+class _Lazily(SharingStarted):
+    def commands(self, counts: Source[int]) -> Source[SharingCommand]:
+        return mapped(Take(filtered(counts, lambda count: count > 0), 1), lambda _count: SharingCommand.START)
+
+
+@frozen
+class _WhileSubscribed(SharingStarted):
+    stop_timeout: float = field(validator=validators.ge(0))
+    replay_expiration: float = field(validator=validators.ge(0))
+
+    def commands(self, counts: Source[int]) -> Source[SharingCommand]:
+        return distinct(dropped_while(TransformLatest(counts, self._react), lambda c: c is not SharingCommand.START))
+
+    async def _react(self, emit: Emitter, count: int) -> None:
+        if count > 0:
+            await emit(SharingCommand.START)
+            return
+        await sleep(self.stop_timeout)
+        if self.replay_expiration > 0:
+            await emit(SharingCommand.STOP)
+            await sleep(self.replay_expiration)
+        await emit(SharingCommand.STOP_AND_RESET_REPLAY_CACHE)
+
+
+SharingStarted.EAGERLY = _Eagerly()
+SharingStarted.LAZILY = _Lazily()
+
+
+def share(
+    upstream: Source[Any],
+    scope: Scope,
+    started: SharingStarted | None,
+    engine: Dispatcher[Any],
+    put: Emit[Any],
+    reset: Callable[[], object],
+) -> Job[None]:
+    """Launch the job that collects the upstream into a hot engine, as the strategy commands.
+
+    The number of subscribers is watched from now on, not from the job's first turn: not even a subscriber that leaves at
+    once is overlooked.
+    """
+    changes: Channel[int] = Channel(UNLIMITED)
+    watcher = subscription_count(engine).subscribe(changes.send)
+    watcher.run_without_task(lambda: None)
+
+    async def obey(_emit: Emitter, command: SharingCommand) -> None:
+        if command is SharingCommand.START:
+            await upstream.collect(put)
+        elif command is SharingCommand.STOP_AND_RESET_REPLAY_CACHE:
+            reset()
+
+    commands = distinct((started or SharingStarted.while_subscribed()).commands(ChannelSource(changes)))
+
+    async def run() -> None:
+        try:
+            await TransformLatest(commands, obey, 0).collect(ignore)
+        finally:
+            watcher.close()
+
+    return scope.launch(run, name="share")

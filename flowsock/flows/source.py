@@ -1,0 +1,125 @@
+"""What every flow rests on: something that can be collected by an emit function."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from attrs import frozen
+
+from flowsock.scopes.groups import Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flowsock.emitting import Emit
+    from flowsock.flows.subscriber import Subscriber
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Source(ABC, Generic[T_co]):
+    """Can be collected, once or many times.
+
+    Law: `collect` returns when the source has no more values. It awaits what ``emit`` returned, if that can be awaited, before
+    it emits again, and lets what ``emit`` raised pass. It emits from the task that collects, or, in a hot source, from the
+    task of the emitter as long as the collector is idle.
+    """
+
+    __slots__ = ()
+
+    concurrent: ClassVar[bool] = False
+    """Whether collecting runs tasks of its own, so that it must not be suspended half-way by an iterating caller."""
+
+    @abstractmethod
+    async def collect(self, emit: Emit[Any]) -> None:
+        """Give every value to ``emit``."""
+
+    @property
+    def is_concurrent(self) -> bool:
+        """Tell whether this source, or one below it, is `concurrent`."""
+        return self.concurrent
+
+
+class HotSource(Source[T_co]):
+    """A source that lives without collectors and pushes to those it has."""
+
+    __slots__ = ()
+
+    direct: ClassVar[bool] = False
+    """Whether an idle collector's chain runs in the emitter's task."""
+
+    @abstractmethod
+    def subscribe(self, emit: Emit[Any]) -> Subscriber[Any]:
+        """Register a collector now; its `Subscriber.run` must then be awaited, in the collector's own task."""
+
+    async def collect(self, emit: Emit[Any]) -> None:
+        await self.subscribe(emit).run()
+
+
+@frozen
+class Stage:
+    """One step of a pipeline that needs no coroutine of its own.
+
+    Attributes:
+        wrap: Makes the step's emit function around the one below it, with fresh state for each collection.
+        may_wait: Whether the step is known to await something of its own (its callback is a coroutine function).
+    """
+
+    wrap: Callable[[Emit[Any]], Emit[Any]]
+    may_wait: bool = False
+
+
+class Staged(Source[T_co]):
+    """A source below any number of stages: still one coroutine, however long the pipeline."""
+
+    __slots__ = ("root", "stages")
+
+    def __init__(self, root: Source[Any], stages: tuple[Stage, ...]) -> None:
+        self.root = root
+        self.stages = stages
+
+    def chain(self, emit: Emit[Any]) -> Emit[Any]:
+        """Put the stages above an emit function."""
+        for stage in reversed(self.stages):
+            emit = stage.wrap(emit)
+        return emit
+
+    async def collect(self, emit: Emit[Any]) -> None:
+        await self.root.collect(self.chain(emit))
+
+    @property
+    def is_concurrent(self) -> bool:
+        return self.root.is_concurrent
+
+
+def staged(source: Source[Any], wrap: Callable[[Emit[Any]], Emit[Any]], *, may_wait: bool = False) -> Source[Any]:
+    """Add a stage to a source."""
+    stage = Stage(wrap, may_wait)
+    if isinstance(source, Staged):
+        return Staged(source.root, (*source.stages, stage))
+    return Staged(source, (stage,))
+
+
+class Operator(Source[T_co]):
+    """A source that collects another one in its own way."""
+
+    __slots__ = ("upstream",)
+
+    def __init__(self, upstream: Source[Any]) -> None:
+        self.upstream = upstream
+
+    @property
+    def is_concurrent(self) -> bool:
+        return self.concurrent or self.upstream.is_concurrent
+
+
+async def collect_until(upstream: Source[Any], make_emit: Callable[[Stop], Emit[Any]]) -> None:
+    """Collect until the emit function raises the stop it was made with."""
+    stop = Stop()
+    try:
+        await upstream.collect(make_emit(stop))
+    except Stop as raised:
+        if raised is not stop:
+            raise

@@ -1,0 +1,68 @@
+"""`MutableStateFlow`: a hot flow with a value that can be set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from flowsock.emitting import READY
+from flowsock.flows.conflation import Conflation, same_value
+from flowsock.flows.flow import StateFlow
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+T = TypeVar("T")
+
+
+class MutableStateFlow(StateFlow[T]):
+    """A state flow whose value can be set (Kotlin: ``MutableStateFlow``).
+
+    Law: setting never waits. A value that is the same as the current one changes nothing and keeps the old object. The value is
+    to be replaced, not mutated: ``state.value.append(x)`` tells nobody.
+
+    Args:
+        value: The first value.
+        same: Compares the current value with a new one; identity or equality if left out. Anything but a true ``True`` counts
+            as a change, so arrays, whose ``==`` gives arrays, are safe.
+    """
+
+    __slots__ = ()
+
+    source: Conflation[T]
+
+    def __init__(self, value: T, *, same: Callable[[T, T], object] = same_value) -> None:
+        super().__init__(Conflation(value, same))
+
+    @property
+    def value(self) -> T:
+        """Give or set the current value."""
+        return self.source.value
+
+    @value.setter
+    def value(self, value: T) -> None:
+        self.source.set(value)
+
+    def emit(self, value: T, /) -> Awaitable[None]:
+        """Set the value; there is nothing to wait for."""
+        self.source.set(value)
+        return READY
+
+    def emit_nowait(self, value: T, /) -> None:
+        """Set the value."""
+        self.source.set(value)
+
+    def update(self, function: Callable[[T], T], /) -> T:
+        """Set the value to a function of the current one, and give the new one."""
+        self.source.set(function(self.source.value))
+        return self.source.value
+
+    def compare_and_set(self, expected: T, value: T, /) -> bool:
+        """Set the value if the current one is the same as expected; tell whether it was."""
+        if not self.source.same(self.source.value, expected):
+            return False
+        self.source.set(value)
+        return True
+
+    def as_state_flow(self) -> StateFlow[T]:
+        """Give the read-only view."""
+        return StateFlow(self.source)

@@ -1,0 +1,176 @@
+"""One collector of a hot source, dispatched to in place while it is idle.
+
+A subscriber is *idle* (its task sleeps, ``emit`` is its chain), *busy* (its task awaits something or works through a
+backlog, ``emit`` does nothing) or *closed*. The source calls ``emit`` of every subscriber without asking for its state.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
+
+from flowsock.channels.channel import NOTHING, Nothing
+from flowsock.emitting import FAIR_TURN, discard, ignore, waiting
+from flowsock.parking import new_sleeper
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from flowsock.emitting import Emit
+    from flowsock.parking import Sleeper
+
+T = TypeVar("T")
+
+
+class End(Exception):
+    """Tell `Subscriber.run` that the source has ended normally. Never leaves it."""
+
+
+class Subscriber(ABC, Generic[T]):
+    """Receive a hot source's values for one collector.
+
+    Law (isolation): what the chain raises ends `run`, in the collector's own task, and nobody else notices.
+    Law (suspension): what the chain returns and can be awaited is awaited in the collector's own task.
+    Law (cancellation): from the moment the collector is cancelled, nothing more reaches the chain.
+    """
+
+    __slots__ = ("_chain", "_failure", "_interrupted", "_pending", "_sleeper", "closed", "emit", "stand_in")
+
+    def __init__(self, chain: Emit[T]) -> None:
+        self.emit: Emit[T] = ignore
+        self.closed = False
+        self._chain = chain
+        self._pending: Awaitable[object] | None = None
+        self._failure: BaseException | None = None
+        self._sleeper: Sleeper | None = None
+        self._interrupted = False
+        self.stand_in: Callable[[], object] | None = None
+
+    # What a kind of source decides
+
+    @abstractmethod
+    def next_value(self) -> T | Nothing:
+        """Take the next value of the backlog; `NOTHING` makes the subscriber idle; raise `End` or an error at the end."""
+
+    @abstractmethod
+    def fall_behind(self) -> None:
+        """Learn that the subscriber just became busy with the value that is being dispatched."""
+
+    @abstractmethod
+    def released(self) -> None:
+        """Learn, once, that the subscriber is closed."""
+
+    # What the source calls
+
+    def dispatched(self, result: object) -> None:
+        """Look at what `emit` returned, if that was anything but ``None``."""
+        pending = waiting(result)
+        if pending is None:
+            return
+        if self.closed:
+            discard(pending)
+            return
+        self.emit = ignore
+        self._pending = pending
+        self.fall_behind()
+        self.wake()
+
+    def fail(self, error: BaseException) -> None:
+        """Take what `emit` raised: the collector's task will raise it."""
+        if not self.closed:
+            self._failure = error
+            self.close()
+            self.wake()
+
+    def wake(self) -> None:
+        """Let the collector's task look at the state again; without one, tell whoever stands in for it."""
+        if self._sleeper is not None:
+            self._sleeper.wake()
+        elif self.stand_in is not None:
+            self.stand_in()
+
+    def close(self) -> None:
+        """Let nothing reach the chain any more."""
+        if not self.closed:
+            self.closed = True
+            self.emit = ignore
+            self.released()
+
+    def interrupt(self) -> None:
+        """Make `run` return as soon as it has nothing to await, without closing."""
+        self._interrupted = True
+        self.wake()
+
+    # What the collector's task runs
+
+    async def run(self) -> None:
+        """Deliver until the source ends, the chain raises, or the task is cancelled."""
+        self.stand_in = None
+        try:
+            await self._deliver()
+        except End:
+            self.close()
+        except BaseException:
+            self.close()
+            raise
+
+    def run_without_task(self, stand_in: Callable[[], object]) -> bool:
+        """Deliver the backlog and become idle, in plain code, if nothing has to be awaited for that.
+
+        Args:
+            stand_in: Called each time the subscriber needs a task after all: `run` must then be awaited.
+
+        Returns:
+            False if it needs a task right now.
+        """
+        while (value := self.next_value()) is not NOTHING:
+            pending = waiting(self._chain(value))
+            if pending is not None:
+                self._pending = pending
+                return False
+        self.emit = self._chain
+        self.stand_in = stand_in
+        return True
+
+    async def _deliver(self) -> None:
+        turns = FAIR_TURN
+        while not self._interrupted:
+            if self._failure is not None:
+                raise self._failure
+            if self._pending is not None:
+                await self._catch_up(self._pending)
+            turns -= 1
+            if turns:
+                await checkpoint_if_cancelled()
+            else:
+                await checkpoint()
+                turns = FAIR_TURN
+            value = self.next_value()
+            if value is NOTHING:
+                await self._idle()
+                turns = FAIR_TURN
+                continue
+            result = self._chain(value)
+            if result is not None and (pending := waiting(result)) is not None:
+                await pending
+        self._interrupted = False
+
+    async def _idle(self) -> None:
+        self.emit = self._chain
+        self._sleeper = new_sleeper(self.close)
+        try:
+            await self._sleeper
+        finally:
+            self._sleeper = None
+            self.emit = ignore
+
+    async def _catch_up(self, pending: Awaitable[object]) -> None:
+        self._pending = None
+        try:
+            await checkpoint_if_cancelled()
+        except BaseException:
+            discard(pending)
+            raise
+        await pending

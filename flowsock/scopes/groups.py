@@ -1,0 +1,77 @@
+"""A task group that raises what went wrong, not a group around it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from anyio import create_task_group, get_cancelled_exc_class
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from anyio.abc import TaskGroup
+
+
+class Stop(BaseException):
+    """Unwind a flow that has nothing more to give to its owner.
+
+    The law of early stop: only the owner of this very object swallows it. It is a ``BaseException`` so that neither a user's
+    ``except Exception`` nor another operator can. It loses against any real error that happens while unwinding.
+    """
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+def collapse(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Reduce a group to what a caller should see.
+
+    Cancellation, closing generators and early stops give way to real errors; one error is returned as itself, several
+    as a group without duplicates.
+    """
+    leaves = list({id(leaf): leaf for leaf in _leaves(group)}.values())
+    yielding = (get_cancelled_exc_class(), GeneratorExit, Stop)
+    real = [leaf for leaf in leaves if not isinstance(leaf, yielding)]
+    if not real:
+        stops = [leaf for leaf in leaves if isinstance(leaf, Stop)]
+        return (stops or leaves)[0]
+    if len(real) == 1:
+        return real[0]
+    return BaseExceptionGroup(group.message, real)
+
+
+class task_group:  # noqa: N801
+    """Open an anyio task group whose errors are collapsed on the way out.
+
+    Law: leaving waits for all children. The first failure cancels the others; a single error is raised as itself with its
+    own traceback, several as one ``ExceptionGroup``.
+    """
+
+    __slots__ = ("_group",)
+
+    async def __aenter__(self) -> TaskGroup:
+        self._group = create_task_group()
+        return await self._group.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        try:
+            return await self._group.__aexit__(kind, error, traceback)
+        except BaseExceptionGroup as group:
+            collapsed = collapse(group)
+        if collapsed is error:
+            return False
+        context = collapsed.__context__
+        try:
+            raise collapsed
+        finally:
+            # Raising here would chain the error to the cancellation that it caused, which explains nothing.
+            collapsed.__context__ = context
+            del collapsed, context

@@ -1,0 +1,141 @@
+"""One running child of a scope."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from anyio import CancelScope, get_cancelled_exc_class, sleep
+from anyio.lowlevel import checkpoint_if_cancelled
+
+from flowsock.emitting import waiting
+from flowsock.errors import JobCancelled
+from flowsock.parking import new_sleeper
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from flowsock.parking import Sleeper
+    from flowsock.scopes.restart import Restart, RestartBudget
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Job(Generic[T_co]):
+    """A handle on one child of a scope: Kotlin's ``Job`` and ``Deferred`` in one.
+
+    Law: ``await job`` gives the result, raises the job's own error each time it is awaited, or raises `JobCancelled`.
+    A job that was cancelled before it first ran never runs. Awaiting does not pass the awaiter's cancellation on to the job.
+    """
+
+    __slots__ = ("_cancel_scope", "_cancelled", "_completed", "_error", "_function", "_joiners", "_result", "name")
+
+    def __init__(self, function: Callable[[], Any], name: str) -> None:
+        self.name = name
+        self._function = function
+        self._cancel_scope = CancelScope()
+        self._cancelled = False
+        self._completed = False
+        self._error: BaseException | None = None
+        self._result: T_co | None = None
+        self._joiners: list[Sleeper] = []
+
+    @property
+    def is_active(self) -> bool:
+        """Tell whether the job neither ended nor was cancelled."""
+        return not (self._completed or self._cancelled)
+
+    @property
+    def is_completed(self) -> bool:
+        """Tell whether the job ended, however it did."""
+        return self._completed
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Tell whether the job was cancelled or failed."""
+        return self._cancelled or self._error is not None
+
+    @property
+    def error(self) -> BaseException | None:
+        """Give the error that the job failed with."""
+        return self._error
+
+    def cancel(self) -> None:
+        """Ask the job to end; returns at once. Nothing is delivered to the job after this call.
+
+        Cancelling twice, or after the end, does nothing. `join` waits for the end.
+        """
+        if not self._completed:
+            self._cancelled = True
+            self._cancel_scope.cancel()
+
+    async def join(self) -> None:
+        """Wait until the job ended, however it did; never raises the job's error. A cancellation point."""
+        await checkpoint_if_cancelled()
+        while not self._completed:
+            sleeper = new_sleeper(lambda: None)
+            self._joiners.append(sleeper)
+            try:
+                await sleeper
+            finally:
+                if sleeper in self._joiners:
+                    self._joiners.remove(sleeper)
+
+    async def cancel_and_join(self) -> None:
+        """Cancel the job and wait until it ended."""
+        self.cancel()
+        await self.join()
+
+    def __await__(self) -> Generator[object, object, T_co]:
+        return self._outcome().__await__()
+
+    async def _outcome(self) -> T_co:
+        if not self._completed:
+            await self.join()
+        if self._error is not None:
+            raise self._error
+        if self._cancelled:
+            raise JobCancelled(f"job {self.name!r} was cancelled")
+        return cast("T_co", self._result)
+
+    async def run(self, restart: Restart | None) -> None:
+        """Run the job's function to its end; raises what it raised. Called by its scope, once, in the job's task."""
+        try:
+            with self._cancel_scope:
+                await self._attempts(restart.budget() if restart is not None else None)
+        except get_cancelled_exc_class():
+            self._cancelled = True
+            raise
+        except BaseException as error:
+            self._error = error
+            raise
+        finally:
+            self._complete()
+
+    async def _attempts(self, budget: RestartBudget | None) -> None:
+        while not self._cancelled:
+            try:
+                result = self._function()
+                pending = waiting(result)
+                self._result = result if pending is None else cast("T_co", await pending)
+            except Exception:
+                wait = budget.next_wait() if budget is not None else None
+                if wait is None:
+                    raise
+                await sleep(wait)
+            else:
+                return
+
+    def _complete(self) -> None:
+        self._completed = True
+        del self._function
+        for sleeper in self._joiners:
+            sleeper.wake()
+
+    def __repr__(self) -> str:
+        if not self._completed:
+            state = "cancelling" if self._cancelled else "active"
+        elif self._error is not None:
+            state = f"failed: {self._error!r}"
+        else:
+            state = "cancelled" if self._cancelled else "completed"
+        return f"<Job {self.name} ({state})>"
