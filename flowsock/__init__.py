@@ -1,5 +1,153 @@
-"""Kotlin's coroutine vocabulary for Python, and WebSocket sessions that are flows."""
+"""Kotlin's coroutine vocabulary for Python, and WebSocket sessions that are flows.
 
-from flowsock.channels.channel import (
-    BUFFERED as BUFFERED,
+Flows
+    `flow`, `channel_flow`, `flow_of`, `as_flow`, `interval`, `empty_flow`, `merge` and `combine` make a `Flow`; ``help(Flow)``
+    lists its operators and their laws. `MutableSharedFlow` and `MutableStateFlow` are hot: they have many collectors and an
+    emitting end; `SharedFlow` and `StateFlow` are their read-only views.
+Scopes
+    `coroutine_scope` and `supervisor_scope` own `Job` objects; `Restart` and `Backoff` bring failed ones back.
+Channels
+    A `Channel` hands each value to one receiver; `BufferOverflow` says what happens when it is full.
+Sessions
+    `App` routes, `Session` is one WebSocket, `serve` and ``app.run()`` serve, `connect` is the client.
+
+Errors are in `flowsock.errors`. Everything but the session drivers runs on asyncio, uvloop and trio.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from anyio import WouldBlock as WouldBlock
+
+from flowsock.channels.channel import BUFFERED as BUFFERED
+from flowsock.channels.channel import CONFLATED as CONFLATED
+from flowsock.channels.channel import RENDEZVOUS as RENDEZVOUS
+from flowsock.channels.channel import UNLIMITED as UNLIMITED
+from flowsock.channels.channel import BufferOverflow as BufferOverflow
+from flowsock.channels.channel import Channel as Channel
+from flowsock.errors import ChannelClosed as ChannelClosed
+from flowsock.errors import FlowsockError as FlowsockError
+from flowsock.errors import HandshakeError as HandshakeError
+from flowsock.errors import HandshakeRejected as HandshakeRejected
+from flowsock.errors import JobCancelled as JobCancelled
+from flowsock.errors import NoSuchElement as NoSuchElement
+from flowsock.errors import ProtocolError as ProtocolError
+from flowsock.errors import SessionAborted as SessionAborted
+from flowsock.errors import SessionClosed as SessionClosed
+from flowsock.flows.builders import as_flow as as_flow
+from flowsock.flows.builders import channel_flow as channel_flow
+from flowsock.flows.builders import combine as combine
+from flowsock.flows.builders import empty_flow as empty_flow
+from flowsock.flows.builders import flow as flow
+from flowsock.flows.builders import flow_of as flow_of
+from flowsock.flows.builders import interval as interval
+from flowsock.flows.builders import merge as merge
+from flowsock.flows.flow import Flow as Flow
+from flowsock.flows.flow import SharedFlow as SharedFlow
+from flowsock.flows.flow import StateFlow as StateFlow
+from flowsock.flows.shared import MutableSharedFlow as MutableSharedFlow
+from flowsock.flows.sharing import SharingCommand as SharingCommand
+from flowsock.flows.sharing import SharingStarted as SharingStarted
+from flowsock.flows.sources import Producer as Producer
+from flowsock.flows.state import MutableStateFlow as MutableStateFlow
+from flowsock.scopes.job import Job as Job
+from flowsock.scopes.restart import Backoff as Backoff
+from flowsock.scopes.restart import Restart as Restart
+from flowsock.scopes.scope import Scope as Scope
+from flowsock.scopes.scope import coroutine_scope as coroutine_scope
+from flowsock.scopes.scope import current_scope as current_scope
+from flowsock.scopes.scope import supervisor_scope as supervisor_scope
+
+if TYPE_CHECKING:
+    from flowsock.sessions.app import App as App
+    from flowsock.sessions.client import connect as connect
+    from flowsock.sessions.config import WebSocketConfig as WebSocketConfig
+    from flowsock.sessions.server import Server as Server
+    from flowsock.sessions.server import serve as serve
+    from flowsock.sessions.session import Session as Session
+    from flowsock.wire.close import CloseCode as CloseCode
+    from flowsock.wire.close import CloseReason as CloseReason
+    from flowsock.wire.request import Request as Request
+    from flowsock.wire.response import Response as Response
+
+# What only sockets need is imported when it is first used, so that a pipeline without sockets starts fast.
+_LAZY = {
+    "App": "flowsock.sessions.app",
+    "CloseCode": "flowsock.wire.close",
+    "CloseReason": "flowsock.wire.close",
+    "Request": "flowsock.wire.request",
+    "Response": "flowsock.wire.response",
+    "Server": "flowsock.sessions.server",
+    "Session": "flowsock.sessions.session",
+    "WebSocketConfig": "flowsock.sessions.config",
+    "connect": "flowsock.sessions.client",
+    "serve": "flowsock.sessions.server",
+}
+
+__version__ = "0.1.0"
+
+__all__ = (
+    "BUFFERED",
+    "CONFLATED",
+    "RENDEZVOUS",
+    "UNLIMITED",
+    "App",
+    "Backoff",
+    "BufferOverflow",
+    "Channel",
+    "ChannelClosed",
+    "CloseCode",
+    "CloseReason",
+    "Flow",
+    "FlowsockError",
+    "HandshakeError",
+    "HandshakeRejected",
+    "Job",
+    "JobCancelled",
+    "MutableSharedFlow",
+    "MutableStateFlow",
+    "NoSuchElement",
+    "Producer",
+    "ProtocolError",
+    "Request",
+    "Response",
+    "Restart",
+    "Scope",
+    "Server",
+    "Session",
+    "SessionAborted",
+    "SessionClosed",
+    "SharedFlow",
+    "SharingCommand",
+    "SharingStarted",
+    "StateFlow",
+    "WebSocketConfig",
+    "WouldBlock",
+    "as_flow",
+    "channel_flow",
+    "combine",
+    "connect",
+    "coroutine_scope",
+    "current_scope",
+    "empty_flow",
+    "flow",
+    "flow_of",
+    "interval",
+    "merge",
+    "serve",
+    "supervisor_scope",
 )
+
+
+def __getattr__(name: str) -> Any:
+    module = _LAZY.get(name)
+    if module is None:
+        raise AttributeError(f"module 'flowsock' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(module), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -8,7 +8,7 @@ have woken it knows at once that nothing may reach it any more.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Sleeper(Protocol):
     """One sleep of one task."""
 
-    def __await__(self) -> Generator[object, object, None]: ...
+    def __await__(self) -> Generator[Any, Any, None]: ...
 
     def wake(self) -> None:
         """Let the task run again. Waking it twice, or after its cancellation, does nothing."""

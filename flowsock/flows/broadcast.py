@@ -8,7 +8,7 @@ the slowest one is known without looking at the others.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from anyio import WouldBlock
 
@@ -315,8 +315,8 @@ class Broadcast(Dispatcher[T]):
     @property
     def replay_cache(self) -> list[T]:
         start = max(self._replay_from, self._tail - self.replay)
-        values = self._values
-        return [values[index - self._tail] for index in range(start, self._tail)]
+        cached = (self._values[index - self._tail] for index in range(start, self._tail))
+        return [value for value in cached if value is not NOTHING]
 
     def reset_replay_cache(self) -> None:
         self._replay_from = self._tail

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Iterable
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
 
 from flowsock.channels.channel import Channel
 from flowsock.emitting import settle, waiting
 from flowsock.flows.conduit import ChannelSource
 from flowsock.flows.flow import Flow
 from flowsock.flows.operators.combining import Combine, Merge
-from flowsock.flows.sources import FunctionSource, GeneratorSource, IntervalSource, IterableSource, ProducedSource, Producer
+from flowsock.flows.sources import (
+    FunctionSource,
+    GeneratorSource,
+    IntervalSource,
+    IterableSource,
+    ProducedSource,
+    Producer,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
@@ -111,17 +118,17 @@ def as_flow(source: Any, /) -> Flow[Any]:
         TypeError: the argument is none of these.
     """
     if isinstance(source, Flow):
-        return cast("Flow[Any]", source)
+        return source
     if isinstance(source, Channel):
-        return Flow(ChannelSource(cast("Channel[Any]", source)))
+        return Flow(ChannelSource(source))
     if hasattr(source, "subscribe_async"):
         from flowsock.interop.aioreactive import ObservableSource
 
         return Flow(ObservableSource(source))
     if isinstance(source, AsyncIterable):
-        return Flow(GeneratorSource(cast("AsyncIterable[Any]", source).__aiter__))
+        return Flow(GeneratorSource(source.__aiter__))
     if isinstance(source, Iterable):
-        return Flow(IterableSource(cast("Iterable[Any]", source)))
+        return Flow(IterableSource(source))
     if callable(source):
         return Flow(FunctionSource(source))
     raise TypeError(
@@ -155,9 +162,7 @@ def combine(
     a: Flow[T1], b: Flow[T2], c: Flow[T3], d: Flow[T4], function: Callable[[T1, T2, T3, T4], Awaitable[R]], /
 ) -> Flow[R]: ...
 @overload
-def combine(
-    a: Flow[T1], b: Flow[T2], c: Flow[T3], d: Flow[T4], function: Callable[[T1, T2, T3, T4], R], /
-) -> Flow[R]: ...
+def combine(a: Flow[T1], b: Flow[T2], c: Flow[T3], d: Flow[T4], function: Callable[[T1, T2, T3, T4], R], /) -> Flow[R]: ...
 @overload
 def combine(*flows_and_function: Any) -> Flow[Any]: ...
 def combine(*flows_and_function: Any) -> Flow[Any]:

@@ -43,7 +43,7 @@ class ChannelSubscriber(Subscriber[T]):
             result = self.emit(value)
             if result is not None:
                 self.dispatched(result)
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             self.fail(error)
         if self.emit is not self._chain:
             return False

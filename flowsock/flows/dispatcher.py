@@ -67,7 +67,7 @@ class Dispatcher(HotSource[T]):
                 result = subscriber.emit(value)
                 if result is not None:
                     subscriber.dispatched(result)
-            except BaseException as error:  # noqa: BLE001
+            except BaseException as error:
                 subscriber.fail(error)
 
     @abstractmethod

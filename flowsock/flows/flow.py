@@ -99,9 +99,7 @@ class Flow(Generic[T_co]):
     async def first(self, predicate: Callable[[T_co], object] | None = None, /) -> T_co: ...
     @overload
     async def first(self, predicate: Callable[[T_co], object] | None = None, /, *, default: R) -> T_co | R: ...
-    async def first(
-        self, predicate: Callable[[T_co], object] | None = None, /, *, default: R | Nothing = NOTHING
-    ) -> T_co | R:
+    async def first(self, predicate: Callable[[T_co], object] | None = None, /, *, default: R | Nothing = NOTHING) -> T_co | R:
         """Give the first value (that passes the predicate), and stop the flow.
 
         Raises:
@@ -221,9 +219,7 @@ class Flow(Generic[T_co]):
 
     # Buffers and time
 
-    def buffer(
-        self, capacity: int = BUFFERED, *, on_buffer_overflow: BufferOverflow = BufferOverflow.SUSPEND
-    ) -> Flow[T_co]:
+    def buffer(self, capacity: int = BUFFERED, *, on_buffer_overflow: BufferOverflow = BufferOverflow.SUSPEND) -> Flow[T_co]:
         """Let the producer run ahead of the collector by up to ``capacity`` values.
 
         Law: order is kept. Over a cold flow the producer runs in a child task, is cancelled when the collector ends, and its
@@ -287,7 +283,7 @@ class Flow(Generic[T_co]):
     def flat_map_latest(self, function: Callable[[T_co], Flow[R] | Awaitable[Flow[R]]], /) -> Flow[R]:
         """Turn each value into a flow and run the newest only: a newer value cancels the running one and waits for its end."""
 
-        def block(emit: Emit[R], value: T_co) -> Awaitable[None]:
+        def block(emit: Emit[R], value: Any) -> Awaitable[None]:
             return flattening.collect_inner(function, value, emit)
 
         return Flow(flattening.TransformLatest(self.source, block))
@@ -299,7 +295,7 @@ class Flow(Generic[T_co]):
     def map_latest(self, function: Callable[[T_co], Any], /) -> Flow[Any]:
         """Turn each value into another; a newer value cancels the running function and waits for its end."""
 
-        async def block(emit: Emit[Any], value: T_co) -> None:
+        async def block(emit: Emit[Any], value: Any) -> None:
             result = function(value)
             pending = waiting(result)
             await settle(emit(result if pending is None else await pending))
@@ -332,7 +328,7 @@ class Flow(Generic[T_co]):
 
     def catch(
         self,
-        handler: Callable[[Callable[[Any], Awaitable[object]], Exception], object] = ignore,
+        handler: Callable[[Callable[[Any], Awaitable[object]], Exception], object] = lambda _emit, _error: None,
         /,
         *kinds: type[Exception],
     ) -> Flow[T_co]:

@@ -80,7 +80,7 @@ class StepIterator(Generic[T_co]):
             while awaited is not _HANDOVER:
                 try:
                     answer = yield awaited
-                except BaseException as error:  # noqa: BLE001
+                except BaseException as error:
                     awaited = collection.throw(error)
                 else:
                     awaited = collection.send(answer)

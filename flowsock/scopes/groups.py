@@ -46,7 +46,7 @@ def collapse(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return BaseExceptionGroup(group.message, real)
 
 
-class task_group:  # noqa: N801
+class task_group:
     """Open an anyio task group whose errors are collapsed on the way out.
 
     Law: leaving waits for all children. The first failure cancels the others; a single error is raised as itself with its

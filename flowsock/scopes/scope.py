@@ -58,7 +58,7 @@ class Scope:
         self,
         function: Callable[[Unpack[Args]], Awaitable[T]],
         /,
-        *args: Unpack[Args],
+        *args: *Args,
         name: str | None = None,
         restart: Restart | None = None,
     ) -> Job[T]: ...
@@ -68,13 +68,18 @@ class Scope:
         self,
         function: Callable[[Unpack[Args]], T],
         /,
-        *args: Unpack[Args],
+        *args: *Args,
         name: str | None = None,
         restart: Restart | None = None,
     ) -> Job[T]: ...
 
     def launch(
-        self, function: Callable[..., Any], /, *args: Any, name: str | None = None, restart: Restart | None = None
+        self,
+        function: Callable[[Unpack[Args]], Any],
+        /,
+        *args: *Args,
+        name: str | None = None,
+        restart: Restart | None = None,
     ) -> Job[Any]:
         """Run a function, sync or async, as a child of this scope (Kotlin: ``launch`` and ``async``).
 
@@ -131,7 +136,7 @@ def log_failure(job: Job[Any], error: Exception) -> None:
     _logger.error("job %r failed", job.name, exc_info=error)
 
 
-class coroutine_scope:  # noqa: N801
+class coroutine_scope:
     """Open a scope whose jobs succeed or fail together (Kotlin: ``coroutineScope``).
 
     Law: the first failure cancels the body and the other jobs, and leaves the block once they ended: a single error as itself,
@@ -158,7 +163,7 @@ class coroutine_scope:  # noqa: N801
         return await self._group.__aexit__(kind, error, traceback)
 
 
-class supervisor_scope(coroutine_scope):  # noqa: N801
+class supervisor_scope(coroutine_scope):
     """Open a scope whose jobs fail on their own (Kotlin: ``supervisorScope``).
 
     Law: a failed job neither cancels the scope nor its siblings; it is reported to ``on_error`` once, and its error stays on

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from anyio import Event, Semaphore
 
 from flowsock.channels.channel import BUFFERED, BufferOverflow, Channel
-from flowsock.emitting import Emitter, settle, waiting
+from flowsock.emitting import Emitter, settle
 from flowsock.flows.operators.buffering import Channeled
 from flowsock.flows.source import Operator, Source
 from flowsock.scopes.groups import task_group
@@ -26,8 +26,9 @@ DEFAULT_CONCURRENCY = 16
 async def collect_inner(function: Callable[[Any], Any], value: Any, emit: Emit[Any]) -> None:
     """Collect the flow that a callback, sync or async, makes of a value."""
     flow = function(value)
-    pending = waiting(flow)
-    source: Source[Any] = (flow if pending is None else await pending).source
+    if hasattr(flow, "__await__"):
+        flow = await flow
+    source: Source[Any] = flow.source
     await source.collect(emit)
 
 

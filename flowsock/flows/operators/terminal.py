@@ -34,7 +34,9 @@ async def first(source: Source[Any], predicate: Callable[[Any], Any] | None, def
             verdict = True if predicate is None else predicate(value)
             if hasattr(verdict, "__await__"):
                 return decide(verdict, value)
-            return accept(value) if verdict else None
+            if verdict:
+                accept(value)
+            return None
 
         return test
 

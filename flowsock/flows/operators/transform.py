@@ -6,7 +6,7 @@ from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from flowsock.channels.channel import NOTHING
-from flowsock.emitting import Emitter, settle, then_emit, waiting
+from flowsock.emitting import Emitter, ignore, settle, then_emit, waiting
 from flowsock.flows.conflation import same_value
 from flowsock.flows.source import Operator, staged
 
@@ -49,6 +49,9 @@ def filtered(source: Source[Any], predicate: Callable[[Any], Any], *, keep: bool
 
 def inspected(source: Source[Any], action: Callable[[Any], Any]) -> Source[Any]:
     def stage(emit: Emit[Any]) -> Emit[Any]:
+        if emit is ignore:
+            return action
+
         async def after(pending: Awaitable[object], value: Any) -> None:
             await pending
             await settle(emit(value))
