@@ -34,3 +34,24 @@ def new_sleeper(on_cancel: Callable[[], object]) -> Sleeper:
     from flowsock._parking_asyncio import AsyncioSleeper
 
     return AsyncioSleeper(on_cancel)
+
+
+class WaitingRoom:
+    """Tasks that sleep until the same thing happens; one that is cancelled leaves."""
+
+    __slots__ = ("_sleepers",)
+
+    def __init__(self) -> None:
+        self._sleepers: dict[Sleeper, None] = {}
+
+    def sleep(self) -> Sleeper:
+        """Give the sleeper that the running task is to await."""
+        sleeper = new_sleeper(lambda: self._sleepers.pop(sleeper))
+        self._sleepers[sleeper] = None
+        return sleeper
+
+    def wake_all(self) -> None:
+        """Let them all run again."""
+        sleepers, self._sleepers = self._sleepers, {}
+        for sleeper in sleepers:
+            sleeper.wake()

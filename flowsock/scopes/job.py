@@ -9,12 +9,11 @@ from anyio.lowlevel import checkpoint_if_cancelled
 
 from flowsock.emitting import waiting
 from flowsock.errors import JobCancelled
-from flowsock.parking import new_sleeper
+from flowsock.parking import WaitingRoom
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from flowsock.parking import Sleeper
     from flowsock.scopes.restart import Restart, RestartBudget
 
 T_co = TypeVar("T_co", covariant=True)
@@ -37,7 +36,7 @@ class Job(Generic[T_co]):
         self._completed = False
         self._error: BaseException | None = None
         self._result: T_co | None = None
-        self._joiners: list[Sleeper] = []
+        self._joiners = WaitingRoom()
 
     @property
     def is_active(self) -> bool:
@@ -72,13 +71,7 @@ class Job(Generic[T_co]):
         """Wait until the job ended, however it did; never raises the job's error. A cancellation point."""
         await checkpoint_if_cancelled()
         while not self._completed:
-            sleeper = new_sleeper(lambda: None)
-            self._joiners.append(sleeper)
-            try:
-                await sleeper
-            finally:
-                if sleeper in self._joiners:
-                    self._joiners.remove(sleeper)
+            await self._joiners.sleep()
 
     async def cancel_and_join(self) -> None:
         """Cancel the job and wait until it ended."""
@@ -128,8 +121,7 @@ class Job(Generic[T_co]):
     def _complete(self) -> None:
         self._completed = True
         del self._function
-        for sleeper in self._joiners:
-            sleeper.wake()
+        self._joiners.wake_all()
 
     def __repr__(self) -> str:
         if not self._completed:

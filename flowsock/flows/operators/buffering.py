@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flowsock.emitting import Emit
+    from flowsock.flows.subscriber import Subscriber
 
 T = TypeVar("T")
 
@@ -118,11 +119,17 @@ class Subscribed(Buffered):
             # The subscription has something to await itself (its buffer is full, or a stage turned out asynchronous), or
             # has failed: from here on it has a task of its own.
             async with task_group() as group:
-                group.start_soon(subscription.run)
+                group.start_soon(self._run_subscription, subscription, channel)
                 await consumer.run()
+                group.cancel_scope.cancel()
         finally:
             subscription.close()
             consumer.close()
+
+    @staticmethod
+    async def _run_subscription(subscription: Subscriber[Any], channel: Channel[Any]) -> None:
+        await subscription.run()
+        channel.close()
 
 
 def _split(source: Source[Any]) -> tuple[HotSource[Any], Callable[[Emit[Any]], Emit[Any]]]:

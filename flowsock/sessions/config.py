@@ -1,0 +1,62 @@
+"""Every setting of a session, on one page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import Attribute, evolve, field, fields_dict, frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flowsock.wire.handshake import AllowedOrigins
+
+
+def _positive(_config: object, setting: Attribute[Any], value: Any) -> None:
+    if value is not None and not value > 0:
+        raise ValueError(f"{setting.name} must be above 0, not {value!r}")
+
+
+@frozen(kw_only=True)
+class WebSocketConfig:
+    """Hold the limits and the timing of sessions; all of an app's, or one route's, or one client's.
+
+    Args:
+        ping_interval: Seconds between two pings to a silent peer; ``None`` sends none.
+        ping_timeout: Seconds after which a peer that answers nothing is given up.
+        max_message_size: Bytes in one received message, over all its fragments; ``None`` for no limit.
+        max_fragments: Frames in one received message.
+        incoming_queue: Messages that wait for the handler before the socket is not read any more.
+        outgoing_high_water: Bytes that wait for the peer before ``send`` suspends.
+        send_timeout: Seconds that ``send`` may be suspended before the session is given up with 1013.
+        close_timeout: Seconds to wait for the peer's answer to a Close, and for a handler to notice that the peer has gone.
+        origins: Which browser pages may connect: ``"same"`` origin, ``"*"`` for all, or a list of origins. Requests without an
+            Origin, so not from a browser, may always.
+        subprotocols: What the server speaks, the preferred one first.
+
+    Raises:
+        ValueError: a duration or a size is not positive.
+    """
+
+    ping_interval: float | None = field(default=20.0, validator=_positive)
+    ping_timeout: float = field(default=20.0, validator=_positive)
+    max_message_size: int | None = field(default=2**20, validator=_positive)
+    max_fragments: int = field(default=131_072, validator=_positive)
+    incoming_queue: int = field(default=16, validator=_positive)
+    outgoing_high_water: int = field(default=2**16, validator=_positive)
+    send_timeout: float = field(default=10.0, validator=_positive)
+    close_timeout: float = field(default=10.0, validator=_positive)
+    origins: AllowedOrigins = "same"
+    subprotocols: tuple[str, ...] = field(default=(), converter=tuple[str, ...])
+
+    def with_overrides(self, overrides: Mapping[str, Any]) -> WebSocketConfig:
+        """Give a copy with some settings replaced.
+
+        Raises:
+            TypeError: there is no such setting.
+        """
+        known = fields_dict(WebSocketConfig)
+        unknown = [name for name in overrides if name not in known]
+        if unknown:
+            raise TypeError(f"no such WebSocket setting: {', '.join(unknown)} (there are: {', '.join(known)})")
+        return evolve(self, **overrides) if overrides else self

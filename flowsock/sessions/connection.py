@@ -1,0 +1,420 @@
+"""One WebSocket connection: a codec, a transport and the closing handshake between them (RFC 6455 section 7).
+
+It speaks the callbacks of ``asyncio.Protocol`` and knows nothing of handlers or flows: messages go into a channel, and the one
+who owns the connection is told once when the peer has gone.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from attrs import frozen
+
+from flowsock.channels.channel import UNLIMITED, Channel
+from flowsock.emitting import FAIR_TURN, READY, TURN
+from flowsock.errors import SessionAborted, SessionClosed
+from flowsock.parking import WaitingRoom
+from flowsock.wire.close import CloseCode, CloseReason, is_sendable
+from flowsock.wire.frames import Close, Failure, Ping, Pong
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Generator
+
+    from flowsock.sessions.config import WebSocketConfig
+    from flowsock.sessions.transport import Clock, Timer, Transport
+    from flowsock.wire.codec import Codec
+    from flowsock.wire.frames import Event
+
+_ABORT_GRACE: Final = 1.0
+
+
+class _State(Enum):
+    OPEN = "open"
+    CLOSING = "our Close is on its way, the peer's is not here yet"
+    ENDED = "no message will pass any more"
+    LOST = "the transport is gone"
+
+
+class _Flush:
+    """A suspended ``send``: awaitable until the peer has read enough, or the connection ended."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __await__(self) -> Generator[object, object, None]:
+        connection = self._connection
+        while connection.is_clogged:
+            yield from connection.writers.sleep().__await__()
+        connection.check_open()
+
+
+@frozen
+class ConnectionStatistics:
+    """Count what passed through a connection.
+
+    Attributes:
+        messages_received: Whole messages from the peer.
+        messages_sent: Whole messages to the peer.
+        bytes_received: Bytes read from the transport, frame headers included.
+        bytes_sent: Bytes given to the transport, frame headers included.
+        queued: Messages that wait for the handler.
+        ping_round_trip: Seconds between the last answered ping and its pong, or ``None``.
+    """
+
+    messages_received: int
+    messages_sent: int
+    bytes_received: int
+    bytes_sent: int
+    queued: int
+    ping_round_trip: float | None
+
+
+class Connection:
+    """Carry messages until one side closes.
+
+    Laws: the reason is set exactly once. Nothing is written after a Close. Pings are answered while the handler is busy; of
+    those that come while the peer does not read, only the last. At most ``incoming_queue`` messages (and what one read brought
+    with them) wait for the handler; then the socket is not read any more.
+    """
+
+    __slots__ = (
+        "_bytes_received",
+        "_bytes_sent",
+        "_client",
+        "_clock",
+        "_codec",
+        "_corked",
+        "_lost",
+        "_messages_received",
+        "_messages_sent",
+        "_on_gone",
+        "_outbox",
+        "_ping",
+        "_pong_due",
+        "_reading_paused",
+        "_round_trip",
+        "_state",
+        "_timer",
+        "_transport",
+        "_turns",
+        "accepts",
+        "config",
+        "is_clogged",
+        "last_heard",
+        "messages",
+        "reason",
+        "writers",
+    )
+
+    def __init__(
+        self,
+        transport: Transport,
+        clock: Clock,
+        codec: Codec,
+        config: WebSocketConfig,
+        *,
+        client: bool,
+        accepts: frozenset[type],
+        on_gone: Callable[[], object],
+    ) -> None:
+        self.config = config
+        self.accepts = accepts
+        self._on_gone = on_gone
+        self.messages: Channel[str | bytes] = Channel(UNLIMITED)
+        self.reason: CloseReason | None = None
+        self.last_heard = clock.time()
+        self.is_clogged = False
+        self.writers = WaitingRoom()
+        self._transport = transport
+        self._clock = clock
+        self._codec = codec
+        self._client = client
+        self._state = _State.OPEN
+        self._timer: Timer | None = None
+        self._corked = False
+        self._outbox: list[bytes] = []
+        self._reading_paused = False
+        self._pong_due: bytes | None = None
+        self._ping: tuple[bytes, float] | None = None
+        self._round_trip: float | None = None
+        self._lost = WaitingRoom()
+        self._messages_received = 0
+        self._messages_sent = 0
+        self._bytes_received = 0
+        self._bytes_sent = 0
+        self._turns = FAIR_TURN
+
+    # Sending
+
+    def send(self, message: str | bytes) -> Awaitable[None]:
+        """Write a message; the result suspends while the peer does not read."""
+        self.check_open()
+        if isinstance(message, str):
+            frame = self._codec.text(message)
+        elif isinstance(message, bytes | bytearray | memoryview):
+            frame = self._codec.binary(message)
+        else:
+            raise TypeError(f"a session sends str or bytes, not {type(message).__name__}: encode it first")
+        self._messages_sent += 1
+        self._write(frame)
+        if self.is_clogged:
+            return _Flush(self)
+        self._turns -= 1
+        if self._turns:
+            return READY
+        self._turns = FAIR_TURN
+        return TURN
+
+    def check_open(self) -> None:
+        """Raise what a use of the ended connection raises."""
+        if self._state is not _State.OPEN:
+            raise self._closed()
+
+    def _closed(self) -> SessionClosed:
+        assert self.reason is not None
+        return SessionClosed(self.reason) if is_orderly(self.reason) else SessionAborted(self.reason)
+
+    def _write(self, data: bytes) -> None:
+        self._bytes_sent += len(data)
+        if self._corked:
+            self._outbox.append(data)
+        else:
+            self._transport.write(data)
+
+    def _uncork(self) -> None:
+        self._corked = False
+        if self._outbox:
+            outbox, self._outbox = self._outbox, []
+            self._transport.write(outbox[0] if len(outbox) == 1 else b"".join(outbox))
+
+    def pause_writing(self) -> None:
+        """Learn that the peer does not read as fast as we write."""
+        self.is_clogged = True
+        if self._state is _State.OPEN:
+            self._set_timer(self.config.send_timeout, self._give_up_slow_reader)
+
+    def resume_writing(self) -> None:
+        """Learn that the peer has read enough."""
+        self.is_clogged = False
+        if self._state is _State.OPEN:
+            self._clear_timer()
+        self.writers.wake_all()
+        if self._pong_due is not None and self._state is _State.OPEN:
+            payload, self._pong_due = self._pong_due, None
+            self._write(self._codec.pong(payload))
+
+    def _give_up_slow_reader(self) -> None:
+        seconds = self.config.send_timeout
+        self._end(CloseReason(CloseCode.TRY_AGAIN_LATER, f"the peer read nothing for {seconds:g} s"))
+        self._transport.abort()
+
+    # Receiving
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes from the transport; replies that they cause at once are gathered into one write."""
+        self.last_heard = self._clock.time()
+        self._bytes_received += len(data)
+        self._corked = True
+        try:
+            for event in self._codec.receive(data):
+                kind = type(event)
+                if kind is str or kind is bytes:
+                    self._message(event)
+                else:
+                    self._control(event)
+        finally:
+            self._uncork()
+        if len(self.messages) >= self.config.incoming_queue and not self._reading_paused:
+            self._reading_paused = True
+            self._transport.pause_reading()
+
+    def relieve(self) -> None:
+        """Read again, if the handler has caught up."""
+        if self._reading_paused and len(self.messages) <= self.config.incoming_queue // 2:
+            self._reading_paused = False
+            if self._state is not _State.LOST:
+                # While nothing was read, silence said nothing about the peer.
+                self.last_heard = self._clock.time()
+                self._transport.resume_reading()
+
+    def _message(self, message: Event) -> None:
+        if self._state is not _State.OPEN:
+            return
+        self._messages_received += 1
+        if type(message) in self.accepts:
+            self.messages.send_nowait(message)  # type: ignore[arg-type]
+            return
+        kind = "binary" if isinstance(message, bytes) else "text"
+        self._fail(CloseReason(CloseCode.CANNOT_ACCEPT, f"{kind} messages are not accepted here"))
+
+    def _control(self, event: Event) -> None:
+        match event:
+            case Ping(payload):
+                self._answer_ping(payload)
+            case Pong(payload):
+                self._take_pong(payload)
+            case Close(reason):
+                self._take_close(reason)
+            case Failure(reason):
+                self._fail(reason)
+            case _:
+                raise AssertionError(event)
+
+    def _answer_ping(self, payload: bytes) -> None:
+        if self._state is not _State.OPEN:
+            return
+        if self.is_clogged:
+            self._pong_due = payload
+        else:
+            self._write(self._codec.pong(payload))
+
+    def _take_pong(self, payload: bytes) -> None:
+        if self._ping is not None and self._ping[0] == payload:
+            self._round_trip = self._clock.time() - self._ping[1]
+            self._ping = None
+
+    def _take_close(self, reason: CloseReason | None) -> None:
+        if self._state is _State.OPEN:
+            self._write(self._codec.close(reason))
+            received = reason or CloseReason(CloseCode.NO_STATUS)
+            self._end(received)
+        self._state = _State.ENDED
+        self._uncork()
+        if self._client:
+            # The server closes the transport (RFC 6455 section 7.1.1); one that does not is not waited for.
+            self._set_timer(self.config.close_timeout, self._transport.abort)
+        else:
+            self._transport.close()
+
+    def eof_received(self) -> None:
+        """Learn that the peer will send nothing more; the transport closes itself."""
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """Learn that the transport is gone."""
+        self._clear_timer()
+        if self.reason is None:
+            self._end(CloseReason(CloseCode.CLOSED_ABNORMALLY, "the connection was lost"))
+        self._state = _State.LOST
+        self._lost.wake_all()
+
+    # Ending
+
+    def close(self, reason: CloseReason) -> None:
+        """Begin the closing handshake, unless the connection is over; `wait_lost` waits for its end."""
+        if self._state is not _State.OPEN:
+            return
+        self._write(self._codec.close(reason))
+        self._finish(reason, None)
+        self._state = _State.CLOSING
+        self._set_timer(self.config.close_timeout, self._transport.abort)
+
+    def abandon(self, reason: CloseReason) -> None:
+        """Tell the peer why, if it still reads, and end the connection without waiting for an answer."""
+        if self._state is not _State.OPEN:
+            return
+        self._write(self._codec.close(reason))
+        self._end(reason)
+        self._transport.close()
+        self._set_timer(_ABORT_GRACE, self._transport.abort)
+
+    def abort(self) -> None:
+        """Drop the transport at once."""
+        self._transport.abort()
+
+    def _fail(self, reason: CloseReason) -> None:
+        """End the connection because of what the peer sent."""
+        if self._state is _State.OPEN:
+            self._write(self._codec.close(reason))
+            self._end(reason)
+        self._state = _State.ENDED
+        self._uncork()
+        # Closing the transport now would reset it if more bytes are under way, and the peer would not read our Close.
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        else:
+            self._transport.close()
+        self._set_timer(self.config.close_timeout, self._transport.abort)
+
+    def _end(self, reason: CloseReason) -> None:
+        """End because of the peer: orderly, or with an error for whoever collects the messages."""
+        self._finish(reason, None if is_orderly(reason) else SessionAborted(reason))
+        self._on_gone()
+
+    def _finish(self, reason: CloseReason, error: SessionAborted | None) -> None:
+        self.reason = reason
+        self._state = _State.ENDED
+        self._ping = None
+        self.is_clogged = False
+        self.messages.close(error)
+        self.writers.wake_all()
+
+    async def wait_lost(self) -> None:
+        """Wait until the transport is gone."""
+        while self._state is not _State.LOST:
+            await self._lost.sleep()
+
+    def _set_timer(self, delay: float, callback: Callable[[], object]) -> None:
+        self._clear_timer()
+        self._timer = self._clock.call_later(delay, callback)
+
+    def _clear_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # Keeping alive
+
+    def tend(self, now: float, payload: bytes) -> None:
+        """Send a ping if one is due, and give up a peer that was silent since the last one."""
+        config = self.config
+        if self._state is not _State.OPEN or config.ping_interval is None or self._reading_paused:
+            return
+        if self._ping is not None and self.last_heard < self._ping[1]:
+            if now - self._ping[1] >= config.ping_timeout:
+                self.abandon(CloseReason(CloseCode.INTERNAL_ERROR, "ping timeout"))
+        elif now - max(self.last_heard, self._ping[1] if self._ping else 0.0) >= config.ping_interval:
+            self._ping = payload, now
+            if not self.is_clogged:
+                self._write(self._codec.ping(payload))
+
+    # Looking
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether messages can pass."""
+        return self._state is _State.OPEN
+
+    @property
+    def peer(self) -> object:
+        """Give the peer's address as the driver knows it."""
+        return self._transport.get_extra_info("peername")
+
+    def statistics(self) -> ConnectionStatistics:
+        """Count what passed."""
+        return ConnectionStatistics(
+            self._messages_received,
+            self._messages_sent,
+            self._bytes_received,
+            self._bytes_sent,
+            len(self.messages),
+            self._round_trip,
+        )
+
+
+def is_orderly(reason: CloseReason) -> bool:
+    """Tell whether a close is an end and not an error: 1000, 1001, or a Close without a code, as browsers send it."""
+    return reason.is_clean or reason.code == CloseCode.NO_STATUS
+
+
+def own_reason(code: int, message: str) -> CloseReason:
+    """Make the reason of a close of ours.
+
+    Raises:
+        ValueError: the code must not be sent (RFC 6455 section 7.4), or the message has more than 123 bytes.
+    """
+    if not is_sendable(code):
+        raise ValueError(f"close code {code} must not be sent: use 1000-1003, 1007-1014 or 3000-4999")
+    return CloseReason(code, message)

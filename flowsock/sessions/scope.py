@@ -1,0 +1,45 @@
+"""The scope of one session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flowsock.errors import SessionClosed
+from flowsock.scopes.scope import Scope, coroutine_scope
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
+    from flowsock.scopes.job import Job
+    from flowsock.scopes.restart import Restart
+    from flowsock.sessions.session import Session
+
+
+class SessionScope(Scope):
+    """Own the jobs of a session; one that ends because the session is over ends quietly."""
+
+    __slots__ = ("_session",)
+
+    def __init__(self, group: TaskGroup, session: Session[Any, Any]) -> None:
+        super().__init__(group)
+        self._session = session
+
+    async def _run(self, job: Job[Any], restart: Restart | None) -> None:
+        try:
+            await super()._run(job, restart)
+        except SessionClosed as error:
+            if error.reason is not self._session.close_reason:
+                raise
+
+
+class session_scope(coroutine_scope):
+    """Open the scope of a session, which the end of the session cancels."""
+
+    __slots__ = ("_session",)
+
+    def __init__(self, session: Session[Any, Any]) -> None:
+        super().__init__()
+        self._session = session
+
+    def _make(self, group: TaskGroup) -> Scope:
+        return SessionScope(group, self._session)

@@ -1,0 +1,215 @@
+"""`serve`: an app on a listening socket, for as long as a block lasts."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from anyio import Event, get_cancelled_exc_class, move_on_after
+from anyio.lowlevel import checkpoint
+
+from flowsock.emitting import waiting
+from flowsock.errors import SessionClosed
+from flowsock.scopes.groups import task_group
+from flowsock.sessions.app import Page, Upgrade
+from flowsock.sessions.drivers.asyncio_protocol import HandshakeProtocol, running_loop
+from flowsock.sessions.ending import drop_session, end_session
+from flowsock.sessions.keepalive import Keepalive
+from flowsock.sessions.pages import to_response
+from flowsock.sessions.scope import session_scope
+from flowsock.sessions.session import Session
+from flowsock.wire.close import CloseCode, CloseReason
+from flowsock.wire.codec import Codec
+from flowsock.wire.handshake import accept_response
+from flowsock.wire.response import plain_response
+
+if TYPE_CHECKING:
+    import asyncio
+    from types import TracebackType
+
+    from anyio.abc import TaskGroup
+
+    from flowsock.sessions.app import App
+    from flowsock.wire.request import Request
+
+_logger = logging.getLogger("flowsock")
+_BACKLOG: Final = 1024
+_BATCH: Final = 100
+
+
+class Server:
+    """A server that is listening."""
+
+    __slots__ = ("_app", "_idle", "_keepalive", "_loop", "_open", "_tasks", "host", "port", "unfinished")
+
+    def __init__(self, app: App, tasks: TaskGroup, loop: asyncio.AbstractEventLoop) -> None:
+        self.host = ""
+        self.port = 0
+        self.unfinished: set[HandshakeProtocol] = set()
+        self._app = app
+        self._tasks = tasks
+        self._loop = loop
+        self._keepalive = Keepalive(loop)
+        self._open: set[Session[Any, Any]] = set()
+        self._idle = Event()
+
+    @property
+    def url(self) -> str:
+        """Give the address of the app's pages; with ``ws`` in place of ``http``, of its sessions."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    @property
+    def open_sessions(self) -> int:
+        """Count the sessions that this server has open."""
+        return len(self._open)
+
+    def take(self, protocol: HandshakeProtocol, request: Request) -> None:
+        """Begin to answer a request."""
+        found = self._app.find(request)
+        match found:
+            case Upgrade():
+                self._tasks.start_soon(self._run_session, protocol, request, found, name=f"session {request.path}")
+            case Page():
+                self._tasks.start_soon(self._run_page, protocol, request, found, name=f"page {request.path}")
+            case _:
+                protocol.answer(found, head_only=request.method == "HEAD")
+
+    async def _run_page(self, protocol: HandshakeProtocol, request: Request, page: Page) -> None:
+        try:
+            result = page.route.handler(**page.parameters)
+            pending = waiting(result)
+            response = await to_response(result if pending is None else await pending, page.route.media_type)
+        except Exception:
+            _logger.exception("the page handler of %r failed", page.route.pattern.path)
+            response = plain_response(500, "internal error")
+        protocol.answer(response, head_only=request.method == "HEAD")
+
+    async def _run_session(self, protocol: HandshakeProtocol, request: Request, upgrade: Upgrade) -> None:
+        config = upgrade.route.config
+        codec = Codec(client=False, max_message_size=config.max_message_size, max_fragments=config.max_fragments)
+        session: Session[Any, Any] = Session(
+            protocol.transport,
+            self._loop,
+            codec,
+            config,
+            request,
+            client=False,
+            accepts=upgrade.route.accepts,
+            subprotocol=upgrade.subprotocol,
+        )
+        self._open.add(session)
+        self._app.sessions.add(session)
+        self._keepalive.add(session.connection)
+        try:
+            protocol.hand_over(session.connection, accept_response(request, subprotocol=upgrade.subprotocol))
+            await self._handle(session, upgrade)
+        except get_cancelled_exc_class():
+            await drop_session(session)
+            raise
+        finally:
+            self._keepalive.discard(session.connection)
+            self._app.sessions.discard(session)
+            self._open.discard(session)
+            if not self._open:
+                self._idle.set()
+
+    async def _handle(self, session: Session[Any, Any], upgrade: Upgrade) -> None:
+        code = CloseCode.NORMAL
+        try:
+            async with session_scope(session) as scope:
+                session.enter(scope)
+                try:
+                    await upgrade.route.handler(session, **upgrade.parameters)
+                finally:
+                    session.leave()
+                scope.cancel()
+        except Exception as error:
+            # The end of the session itself is nothing that went wrong in the handler.
+            if not (isinstance(error, SessionClosed) and error.reason is session.close_reason):
+                _logger.exception("the handler of %r failed", upgrade.route.pattern.path)
+                code = CloseCode.INTERNAL_ERROR
+        await end_session(session, code)
+
+    async def drain(self, seconds: float) -> None:
+        """Close all sessions with 1001, in batches, and wait for them to end, so many seconds at most."""
+        for number, session in enumerate(tuple(self._open), 1):
+            session.connection.close(CloseReason(CloseCode.GOING_AWAY))
+            if number % _BATCH == 0:
+                await checkpoint()
+        with move_on_after(seconds):
+            while self._open:
+                self._idle = Event()
+                await self._idle.wait()
+
+    def drop_unfinished(self) -> None:
+        """Drop the connections that have not become a session or got their answer."""
+        for protocol in tuple(self.unfinished):
+            protocol.transport.abort()
+
+
+class serve:
+    """Serve an app while a block lasts: ``async with serve(app, port=0) as server: …``.
+
+    Law: the server listens when the block is entered. Leaving the block stops it gracefully: no new connections, 1001 to all
+    sessions in batches, and handlers that have not ended ``drain_timeout`` seconds later are cancelled. When the block is
+    left by an error or a cancellation, they are cancelled at once. It never touches signals; `App.run` does.
+
+    Args:
+        app: The routes.
+        host: The address to listen on.
+        port: The port; 0 takes a free one, which ``server.port`` tells.
+        handshake_timeout: Seconds that a client has for its request.
+        drain_timeout: Seconds that sessions have to end.
+
+    Raises:
+        OSError: the address cannot be listened on.
+        FlowsockError: the event loop is not asyncio's.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 8080,
+        handshake_timeout: float = 10.0,
+        drain_timeout: float = 30.0,
+    ) -> None:
+        self._app = app
+        self._host = host
+        self._port = port
+        self._handshake_timeout = handshake_timeout
+        self._drain_timeout = drain_timeout
+        self._group = task_group()
+
+    async def __aenter__(self) -> Server:
+        loop = running_loop("serve")
+        tasks = await self._group.__aenter__()
+        self._tasks = tasks
+        self._server = server = Server(self._app, tasks, loop)
+
+        def connected() -> HandshakeProtocol:
+            return HandshakeProtocol(server.take, self._handshake_timeout, server.unfinished)
+
+        try:
+            self._listener = await loop.create_server(connected, self._host, self._port, backlog=_BACKLOG)
+        except BaseException as error:
+            await self._group.__aexit__(type(error), error, error.__traceback__)
+            raise
+        server.host, server.port = self._listener.sockets[0].getsockname()[:2]
+        return server
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        self._listener.close()
+        try:
+            if error is None:
+                await self._server.drain(self._drain_timeout)
+        finally:
+            self._tasks.cancel_scope.cancel()
+            self._server.drop_unfinished()
+            # The collapsing group decides what leaves; its answer is the one that counts.
+            swallowed = await self._group.__aexit__(kind, error, traceback)
+        return swallowed

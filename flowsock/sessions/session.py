@@ -1,0 +1,147 @@
+"""`Session`: one WebSocket as a flow of messages, a function to send, and a scope."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic
+
+from typing_extensions import TypeVar
+
+from flowsock.flows.flow import Flow
+from flowsock.sessions.connection import Connection, own_reason
+from flowsock.sessions.incoming import Incoming
+from flowsock.wire.close import CloseCode
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from flowsock.scopes.scope import Scope
+    from flowsock.sessions.config import WebSocketConfig
+    from flowsock.sessions.connection import ConnectionStatistics
+    from flowsock.sessions.transport import Clock, Timer, Transport
+    from flowsock.wire.close import CloseReason
+    from flowsock.wire.codec import Codec
+    from flowsock.wire.request import Request
+
+In = TypeVar("In", default=str | bytes)
+Out = TypeVar("Out", default=str | bytes)
+
+
+class Session(Generic[In, Out]):
+    """One WebSocket session, on the server and on the client alike (Ktor: ``DefaultWebSocketSession``).
+
+    Laws:
+
+    - `incoming` completes when the peer closes with 1000, 1001 or no code, and when we close; it raises `SessionAborted` when
+      the connection is lost or ends with any other code. What arrived before is delivered first.
+    - `send` suspends while the peer does not read, for ``send_timeout`` at most. After the end it raises `SessionClosed`.
+    - `scope` ends with the handler. When the peer has gone, it is cancelled: at once if nobody collects `incoming` and
+      nothing unread is left, otherwise ``close_timeout`` later, so that whoever collects can finish in peace.
+    - `close_reason` is set exactly once, on every path.
+
+    Attributes:
+        request: The head of the opening request.
+        subprotocol: What was agreed on, or ``None``.
+        incoming: The messages of the peer, a hot flow; of several collectors each message goes to one. Messages that come
+            before the first collector wait.
+    """
+
+    __slots__ = ("_clock", "_connection", "_grace", "_incoming", "_scope", "incoming", "request", "subprotocol")
+
+    def __init__(
+        self,
+        transport: Transport,
+        clock: Clock,
+        codec: Codec,
+        config: WebSocketConfig,
+        request: Request,
+        *,
+        client: bool,
+        accepts: frozenset[type],
+        subprotocol: str | None,
+    ) -> None:
+        self.request = request
+        self.subprotocol = subprotocol
+        self._clock = clock
+        self._scope: Scope | None = None
+        self._grace: Timer | None = None
+        self._connection = Connection(transport, clock, codec, config, client=client, accepts=accepts, on_gone=self._peer_gone)
+        self._incoming = Incoming(self._connection)
+        self.incoming: Flow[In] = Flow(self._incoming)
+
+    @property
+    def connection(self) -> Connection:
+        """Give the connection below, which drivers feed."""
+        return self._connection
+
+    @property
+    def scope(self) -> Scope:
+        """Give the scope that owns what runs for this session; it ends with the handler."""
+        assert self._scope is not None
+        return self._scope
+
+    def send(self, message: Out, /) -> Awaitable[None]:
+        """Send a message, text for ``str`` and binary for ``bytes``; await the result before sending the next.
+
+        Law: the message is on its way, in order and whole, when this returns. There is nothing to wait for unless the peer
+        reads too slowly. One message that is sent to many sessions is encoded once.
+
+        Raises:
+            SessionClosed: the session is over (`SessionAborted` if it did not end cleanly).
+            TypeError: the message is neither text nor bytes.
+        """
+        return self._connection.send(message)  # type: ignore[arg-type]
+
+    async def close(self, code: int = CloseCode.NORMAL, message: str = "") -> None:
+        """Close the session, and wait for the peer's answer, ``close_timeout`` seconds at most.
+
+        Law: `incoming` completes. Closing a session that is over waits for its end and does nothing else.
+
+        Args:
+            code: 1000 to 1003, 1007 to 1014 or 3000 to 4999 (RFC 6455 section 7.4).
+            message: Tells the peer why, in at most 123 UTF-8 bytes.
+
+        Raises:
+            ValueError: the code must not be sent, or the message is too long.
+        """
+        self._connection.close(own_reason(code, message))
+        await self._connection.wait_lost()
+
+    @property
+    def close_reason(self) -> CloseReason | None:
+        """Tell why the session ended, by whichever side, or ``None`` while it is open."""
+        return self._connection.reason
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether messages can pass."""
+        return self._connection.is_open
+
+    def statistics(self) -> ConnectionStatistics:
+        """Count messages, bytes, the queue's depth and the last round trip of a ping."""
+        return self._connection.statistics()
+
+    # The scope's end
+
+    def enter(self, scope: Scope) -> None:
+        """Take the scope that the session owns; called once by whoever runs the session."""
+        self._scope = scope
+        if not self.is_open:
+            self._peer_gone()
+
+    def leave(self) -> None:
+        """Learn that the handler is done."""
+        self._scope = None
+        if self._grace is not None:
+            self._grace.cancel()
+
+    def _peer_gone(self) -> None:
+        if self._scope is None:
+            return
+        if self._incoming.collectors or len(self._connection.messages):
+            self._grace = self._clock.call_later(self._connection.config.close_timeout, self._scope.cancel)
+        else:
+            self._scope.cancel()
+
+    def __repr__(self) -> str:
+        state = "open" if self.is_open else f"closed: {self.close_reason}"
+        return f"<Session {self.request.path!r} {state}>"
