@@ -15,10 +15,12 @@ from flowsock.wire.response import Response, plain_response
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from flowsock.scopes.restart import Restart
     from flowsock.sessions.registry import AppStatistics
     from flowsock.wire.request import Request
 
     H = TypeVar("H", bound=Callable[..., Awaitable[object]])
+    B = TypeVar("B", bound=Callable[[], Awaitable[object]])
     P = TypeVar("P", bound=Callable[..., object])
 
 
@@ -49,6 +51,7 @@ class App:
     def __init__(self, *, websockets: WebSocketConfig | None = None) -> None:
         self.websockets = websockets or WebSocketConfig()
         self.sessions = SessionRegistry()
+        self.background_jobs: list[tuple[Callable[[], Awaitable[object]], Restart | None]] = []
         self._sessions: list[SessionRoute] = []
         self._pages: list[PageRoute] = []
 
@@ -91,6 +94,21 @@ class App:
         def add(handler: P) -> P:
             self._pages.append(page_route(path, handler, media_type))
             return handler
+
+        return add
+
+    def background(self, *, restart: Restart | None = None) -> Callable[[B], B]:
+        """Run a function, without arguments, for as long as the app is served.
+
+        Law: a failure is logged and ends neither the server nor other jobs. The jobs are cancelled after the sessions ended.
+
+        Args:
+            restart: Start the function again when it fails, within this budget.
+        """
+
+        def add(function: B) -> B:
+            self.background_jobs.append((function, restart))
+            return function
 
         return add
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from anyio import Event, get_cancelled_exc_class, move_on_after
@@ -11,6 +13,7 @@ from anyio.lowlevel import checkpoint
 from flowsock.emitting import waiting
 from flowsock.errors import SessionClosed
 from flowsock.scopes.groups import task_group
+from flowsock.scopes.scope import supervisor_scope
 from flowsock.sessions.app import Page, Upgrade
 from flowsock.sessions.drivers.asyncio_protocol import HandshakeProtocol, running_loop
 from flowsock.sessions.ending import drop_session, end_session
@@ -25,7 +28,7 @@ from flowsock.wire.response import plain_response
 
 if TYPE_CHECKING:
     import asyncio
-    from types import TracebackType
+    from collections.abc import AsyncGenerator
 
     from anyio.abc import TaskGroup
 
@@ -148,12 +151,21 @@ class Server:
             protocol.transport.abort()
 
 
-class serve:
+@asynccontextmanager
+async def serve(
+    app: App,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    handshake_timeout: float = 10.0,
+    drain_timeout: float = 30.0,
+) -> AsyncGenerator[Server]:
     """Serve an app while a block lasts: ``async with serve(app, port=0) as server: …``.
 
     Law: the server listens when the block is entered. Leaving the block stops it gracefully: no new connections, 1001 to all
     sessions in batches, and handlers that have not ended ``drain_timeout`` seconds later are cancelled. When the block is
-    left by an error or a cancellation, they are cancelled at once. It never touches signals; `App.run` does.
+    left by an error or a cancellation, they are cancelled at once. Background jobs end last. It never touches signals;
+    `App.run` does.
 
     Args:
         app: The routes.
@@ -166,50 +178,20 @@ class serve:
         OSError: the address cannot be listened on.
         FlowsockError: the event loop is not asyncio's.
     """
-
-    def __init__(
-        self,
-        app: App,
-        *,
-        host: str = "127.0.0.1",
-        port: int = 8080,
-        handshake_timeout: float = 10.0,
-        drain_timeout: float = 30.0,
-    ) -> None:
-        self._app = app
-        self._host = host
-        self._port = port
-        self._handshake_timeout = handshake_timeout
-        self._drain_timeout = drain_timeout
-        self._group = task_group()
-
-    async def __aenter__(self) -> Server:
-        loop = running_loop("serve")
-        tasks = await self._group.__aenter__()
-        self._tasks = tasks
-        self._server = server = Server(self._app, tasks, loop)
-
-        def connected() -> HandshakeProtocol:
-            return HandshakeProtocol(server.take, self._handshake_timeout, server.unfinished)
-
+    loop = running_loop("serve")
+    async with task_group() as tasks, supervisor_scope() as background:
+        server = Server(app, tasks, loop)
+        make_protocol = partial(HandshakeProtocol, server.take, handshake_timeout, server.unfinished)
+        listener = await loop.create_server(make_protocol, host, port, backlog=_BACKLOG)
+        server.host, server.port = listener.sockets[0].getsockname()[:2]
+        for function, restart in app.background_jobs:
+            background.launch(function, restart=restart)
         try:
-            self._listener = await loop.create_server(connected, self._host, self._port, backlog=_BACKLOG)
-        except BaseException as error:
-            await self._group.__aexit__(type(error), error, error.__traceback__)
-            raise
-        server.host, server.port = self._listener.sockets[0].getsockname()[:2]
-        return server
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> bool | None:
-        self._listener.close()
-        try:
-            if error is None:
-                await self._server.drain(self._drain_timeout)
+            yield server
+            listener.close()
+            await server.drain(drain_timeout)
         finally:
-            self._tasks.cancel_scope.cancel()
-            self._server.drop_unfinished()
-            # The collapsing group decides what leaves; its answer is the one that counts.
-            swallowed = await self._group.__aexit__(kind, error, traceback)
-        return swallowed
+            listener.close()
+            server.drop_unfinished()
+            tasks.cancel_scope.cancel()
+            background.cancel()
