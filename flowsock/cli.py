@@ -1,1 +1,95 @@
-"""Run the flowsock command line."""
+"""The command line: ``flowsock demo``, ``flowsock serve`` and ``flowsock connect``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from flowsock.sessions.app import App
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="flowsock", description="WebSocket sessions that are flows.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    demo = commands.add_parser("demo", help="serve a page with an echo, a chat and a live dashboard")
+    _add_address(demo)
+    demo.set_defaults(command=_demo)
+
+    serve = commands.add_parser("serve", help="serve an app of yours")
+    serve.add_argument("app", metavar="MODULE:APP", help="the module, and the name of the App in it")
+    _add_address(serve)
+    serve.set_defaults(command=_serve)
+
+    connect = commands.add_parser("connect", help="talk to a WebSocket: a line is a message, both ways")
+    connect.add_argument("url", help="ws://… or wss://…")
+    connect.add_argument("-H", "--header", action="append", default=[], metavar="NAME: VALUE", help="another request header")
+    connect.add_argument("-s", "--subprotocol", action="append", default=[], metavar="NAME", help="a subprotocol to offer")
+    connect.set_defaults(command=_connect)
+    return parser
+
+
+def _add_address(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8080, help="the port; 0 takes a free one (default: %(default)s)")
+    parser.add_argument(
+        "--drain-timeout",
+        type=float,
+        default=30.0,
+        metavar="SECONDS",
+        help="how long sessions may take to end when the server stops (default: %(default)g)",
+    )
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from flowsock.demo.app import app
+
+    app.run(host=options.host, port=options.port, drain_timeout=options.drain_timeout)
+
+
+def _serve(options: argparse.Namespace) -> None:
+    load_app(options.app).run(host=options.host, port=options.port, drain_timeout=options.drain_timeout)
+
+
+def _connect(options: argparse.Namespace) -> None:
+    from flowsock.terminal import talk
+
+    headers = [tuple(part.strip() for part in header.partition(":")[::2]) for header in options.header]
+    sys.exit(talk(options.url, headers, options.subprotocol))
+
+
+def load_app(place: str) -> App:
+    """Import the app that ``module:name`` stands for.
+
+    Raises:
+        SystemExit: with one line that says what could not be imported.
+    """
+    from flowsock.sessions.app import App
+
+    module_name, separator, name = place.partition(":")
+    if not (separator and module_name and name):
+        raise SystemExit(f"flowsock: {place!r} is not of the form MODULE:APP, like chat:app")
+    sys.path.insert(0, "")
+    try:
+        module = import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise SystemExit(f"flowsock: cannot import {module_name!r}: {error}") from None
+    app = getattr(module, name, None)
+    if not isinstance(app, App):
+        what = "nothing" if app is None else f"a {type(app).__name__}"
+        raise SystemExit(f"flowsock: {place!r} is {what}, not a flowsock.App")
+    return app

@@ -1,0 +1,117 @@
+"""``flowsock connect``: a terminal, or a pipe, as one end of a session."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from importlib.util import find_spec
+from threading import Thread
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from flowsock.channels.channel import UNLIMITED, Channel
+from flowsock.errors import HandshakeError, HandshakeRejected, SessionAborted, SessionClosed
+from flowsock.sessions.client import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from flowsock.sessions.session import Session
+
+_SILENCE: Final = 1.0
+
+
+def talk(url: str, headers: Sequence[tuple[str, str]], subprotocols: Sequence[str]) -> int:
+    """Send the lines of standard input, print what comes back, and give the exit status.
+
+    Law: at the end of the input, what is still coming is printed until the server closes or is silent for a second. Everything
+    that is not a message goes to standard error.
+    """
+    options = {"use_uvloop": find_spec("uvloop") is not None}
+    return anyio.run(_talk, url, headers, subprotocols, backend_options=options)
+
+
+async def _talk(url: str, headers: Sequence[tuple[str, str]], subprotocols: Sequence[str]) -> int:
+    try:
+        async with connect(url, headers=headers, subprotocols=subprotocols) as session:
+            _note(f"connected to {url}" + (f" ({session.subprotocol})" if session.subprotocol else ""))
+            await _exchange(session)
+            await session.close()
+    except SessionAborted as error:
+        return _failed(f"lost: {error.reason}")
+    except SessionClosed:
+        pass
+    except HandshakeRejected as error:
+        return _failed(f"{error}: {error.body.decode(errors='replace').strip()}")
+    except (HandshakeError, OSError, ValueError) as error:
+        return _failed(str(error) or type(error).__name__)
+    _note(f"closed: {session.close_reason}")
+    return 0
+
+
+async def _exchange(session: Session) -> None:
+    heard = anyio.Event()
+
+    async def show_all() -> None:
+        nonlocal heard
+
+        def show(message: str | bytes) -> None:
+            _print(message)
+            heard.set()
+
+        await session.incoming.collect(show)
+        group.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(show_all)
+        async for line in _input_lines():
+            await session.send(line)
+        while True:
+            heard = anyio.Event()
+            with anyio.move_on_after(_SILENCE):
+                await heard.wait()
+                continue
+            break
+        group.cancel_scope.cancel()
+
+
+def _input_lines() -> Channel[str]:
+    lines: Channel[str] = Channel(UNLIMITED)
+    call = asyncio.get_running_loop().call_soon_threadsafe
+    # A daemon, because nothing can interrupt a read from a terminal; by descriptor, because nobody but this thread may wait
+    # for the lock of sys.stdin when the interpreter ends.
+    Thread(target=_read_lines, args=(lines, call), daemon=True, name="standard input").start()
+    return lines
+
+
+def _read_lines(lines: Channel[str], call: Callable[..., object]) -> None:
+    rest = b""
+    try:
+        while data := os.read(sys.stdin.fileno(), 65536):
+            *whole, rest = (rest + data).split(b"\n")
+            for line in whole:
+                call(lines.send_nowait, line.decode(errors="replace"))
+        if rest:
+            call(lines.send_nowait, rest.decode(errors="replace"))
+        call(lines.close)
+    except RuntimeError:
+        # The event loop has ended before the input.
+        return
+
+
+def _print(message: str | bytes) -> None:
+    text = message if isinstance(message, str) else f"binary: {message.hex(' ')}"
+    sys.stdout.write(f"< {text}\n" if sys.stdout.isatty() else f"{text}\n")
+    sys.stdout.flush()
+
+
+def _note(line: str) -> None:
+    sys.stderr.write(f"flowsock: {line}\n")
+    sys.stderr.flush()
+
+
+def _failed(line: str) -> int:
+    _note(line)
+    return 1
