@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from time import monotonic, time
+from time import monotonic, process_time, time
 from typing import Final
 
 import msgspec
 
-from flowsock.demo.readings import cpu_seconds, memory_mib, rate_of
-from flowsock.demo.rooms import Rooms
+from flowsock.channels.channel import BufferOverflow
+from flowsock.demo.readings import memory_mib, rate_of
+from flowsock.demo.rooms import OUTBOX, Rooms
 from flowsock.flows.builders import combine, interval
 from flowsock.flows.state import MutableStateFlow
 from flowsock.scopes.restart import Restart
@@ -78,7 +79,8 @@ async def chat(session: Session[str, str], room: str) -> None:
         return
     await here.join(name)
     try:
-        here.messages_for(name).on_each(session.send).launch_in(session.scope)
+        outbox = here.messages_for(name).buffer(OUTBOX, on_buffer_overflow=BufferOverflow.DROP_OLDEST)
+        outbox.on_each(session.send).launch_in(session.scope)
         await session.incoming.collect(lambda text: here.say(name, text))
     finally:
         await here.leave(name)
@@ -98,7 +100,7 @@ def _refusal(room: str, name: str, members: list[str]) -> str | None:
 @app.background(restart=Restart())
 async def measure() -> None:
     """Keep the gauges up to date."""
-    cpu_load = rate_of(cpu_seconds)
+    cpu_load = rate_of(process_time)
     message_rate = rate_of(lambda: app.statistics().messages_received + app.statistics().messages_sent)
     cpu = interval(_PERIOD).map(lambda _tick: 100 * cpu_load())
     memory = interval(_PERIOD).map(lambda _tick: memory_mib())
@@ -114,4 +116,8 @@ def _gauges(cpu: float, memory: float, sessions: int, messages: float) -> Gauges
 @app.websocket("/dashboard")
 async def dashboard(session: Session[str, str]) -> None:
     """Push the gauges; somebody who reads slowly gets fewer of them, never older ones."""
-    await gauges.map(lambda now: msgspec.json.encode(now).decode()).collect(session.send)
+    await gauges.map(_encode).collect(session.send)
+
+
+def _encode(now: Gauges) -> str:
+    return msgspec.json.encode(now).decode()

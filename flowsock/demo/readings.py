@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import sys
 from pathlib import Path
@@ -27,12 +26,6 @@ def rate_of(total: Callable[[], float]) -> Callable[[], float]:
         return grown / elapsed if elapsed > 0 else 0.0
 
     return rate
-
-
-def cpu_seconds() -> float:
-    """Give the processor time that this process has used, in user and system mode."""
-    times = os.times()
-    return times.user + times.system
 
 
 def memory_mib() -> float:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
-from flowsock.channels.channel import BufferOverflow
 from flowsock.flows.shared import MutableSharedFlow
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from flowsock.flows.flow import Flow
 
 HISTORY: Final = 20
-_OUTBOX: Final = 64
+OUTBOX: Final = 64
 
 
 class Said(msgspec.Struct, tag_field="kind", tag="said"):
@@ -65,10 +64,13 @@ class Room:
     def __init__(self) -> None:
         self.members: list[str] = []
         self.history: MutableSharedFlow[str] = MutableSharedFlow(replay=HISTORY)
-        self.live: MutableSharedFlow[str] = MutableSharedFlow(extra_buffer_capacity=_OUTBOX)
+        self.live: MutableSharedFlow[str] = MutableSharedFlow(extra_buffer_capacity=OUTBOX)
 
     def messages_for(self, name: str) -> Flow[str]:
-        """Give a member the history, who is in, and then everything live; who reads too slowly misses the oldest."""
+        """Give a member the history, who is in, and then everything live.
+
+        Give it a buffer that drops at once: what is said while the greeting waits for a slow reader would be missed.
+        """
 
         def greet(emit: Callable[[str], Awaitable[object]]) -> None:
             for text in self.history.replay_cache:
@@ -76,7 +78,7 @@ class Room:
             for notice in (HistoryEnd(), Joined(name, time()), Members(self.members)):
                 emit(encode(notice))
 
-        return self.live.on_start(greet).buffer(_OUTBOX, on_buffer_overflow=BufferOverflow.DROP_OLDEST)
+        return self.live.on_start(greet)
 
     async def say(self, who: str, text: str) -> None:
         """Tell everybody, and remember."""

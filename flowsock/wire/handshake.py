@@ -1,0 +1,238 @@
+"""The opening handshake of RFC 6455 section 4, both ends of it."""
+
+from __future__ import annotations
+
+import os
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
+from hashlib import sha1
+from typing import Final, Literal, TypeAlias
+
+from attrs import frozen
+
+from flowsock.errors import HandshakeError, HandshakeRejected
+from flowsock.wire.headers import Headers, HeadersLike, as_headers, is_token
+from flowsock.wire.request import Request, is_host
+from flowsock.wire.response import Response, ResponseHead, encode_head, plain_response
+
+AllowedOrigins: TypeAlias = Literal["same", "*"] | Sequence[str]
+"""Which pages may connect: those of the same host, all, or those listed."""
+
+_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_MAX_OFFERS: Final = 64
+_PORTS: Final = {"http": "80", "https": "443"}
+_OWN_FIELDS: Final = ("host", "upgrade", "connection")
+_origin: Final = re.compile(r"(https?)://([a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?")
+_target: Final = re.compile(r"/[!-~]*")
+
+
+def new_key() -> str:
+    """Draw the key of one handshake (RFC 6455 section 4.1)."""
+    return b64encode(os.urandom(16)).decode()
+
+
+def accept_key(key: str) -> str:
+    """Answer a key (RFC 6455 section 4.2.2)."""
+    return b64encode(sha1(key.encode() + _GUID, usedforsecurity=False).digest()).decode()
+
+
+def upgrade_error(request: Request) -> Response | None:
+    """Check whether the request opens a WebSocket connection; None when it does, else how to refuse it.
+
+    Args:
+        request: What the client asked (RFC 6455 section 4.2.1).
+    """
+    headers = request.headers
+    if request.method != "GET":
+        return plain_response(405, "a WebSocket is opened with GET", {"allow": "GET"})
+    if not (_has_element(headers, "upgrade", "websocket") and _has_element(headers, "connection", "upgrade")):
+        return plain_response(426, "this is a WebSocket", {"upgrade": "websocket"})
+    if headers.get_all("sec-websocket-version") != ("13",):
+        return plain_response(426, "only version 13 is spoken", {"sec-websocket-version": "13"})
+    keys = headers.get_all("sec-websocket-key")
+    if len(keys) != 1 or not _is_key(keys[0]):
+        return plain_response(400, "malformed Sec-WebSocket-Key")
+    if _offered_subprotocols(request) is None:
+        return plain_response(400, "malformed Sec-WebSocket-Protocol")
+    return None
+
+
+def _has_element(headers: Headers, name: str, wanted: str) -> bool:
+    return any(element.lower() == wanted for element in headers.elements(name))
+
+
+def _is_key(key: str) -> bool:
+    try:
+        return len(b64decode(key, validate=True)) == 16
+    except ValueError:
+        return False
+
+
+def _offered_subprotocols(request: Request) -> tuple[str, ...] | None:
+    offered = request.headers.elements("sec-websocket-protocol")
+    unique = len(set(offered)) == len(offered) <= _MAX_OFFERS
+    return offered if unique and all(map(is_token, offered)) else None
+
+
+def choose_subprotocol(request: Request, supported: Sequence[str]) -> str | None:
+    """Choose the first supported subprotocol that the client offers, or none.
+
+    Args:
+        request: What the client asked (RFC 6455 section 4.2.2).
+        supported: What the server speaks, the preferred first.
+    """
+    offered = _offered_subprotocols(request) or ()
+    return next((name for name in supported if name in offered), None)
+
+
+@frozen
+class _Origin:
+    scheme: str
+    host: str
+    port: str
+
+
+def _parse_origin(text: str) -> _Origin | None:
+    match = _origin.fullmatch(text.lower())
+    if match is None:
+        return None
+    scheme, host, port = match.groups()
+    return _Origin(scheme, host, port or _PORTS[scheme])
+
+
+def is_same_origin(request: Request) -> bool:
+    """Tell whether the page that connects came from this very host; true when no page is named.
+
+    Args:
+        request: What the client asked; its `Origin` is compared with its `Host` (RFC 6454 section 5).
+    """
+    origins = request.headers.get_all("origin")
+    if not origins:
+        return True
+    origin = _parse_origin(origins[0])
+    if len(origins) > 1 or origin is None:
+        return False
+    # Schemes are not compared. Where TLS ends at a proxy, an https page reaches us as plain HTTP, and the head does not
+    # tell; a page's own scheme decides what port an unnamed one is, since the browser left it out for the same reason.
+    # What is given up: somebody who can forge http pages of this host (so sits in the network) may use the cookies
+    # that are not marked Secure. Whoever wants that closed lists the origins.
+    return _parse_origin(f"{origin.scheme}://{(request.headers.get('host') or '').removesuffix(':')}") == origin
+
+
+def origin_error(request: Request, allowed: AllowedOrigins) -> Response | None:
+    """Check whether the page that connects may; None when it may, else how to refuse it.
+
+    Browsers always name the page, so a request that names none is let in.
+
+    Args:
+        request: What the client asked (RFC 6455 section 10.2).
+        allowed: ``"same"``, ``"*"``, or origins like ``"https://example.com"``.
+
+    Raises:
+        ValueError: A single string is neither ``"same"`` nor ``"*"``.
+    """
+    if isinstance(allowed, str) and allowed not in ("same", "*"):
+        raise ValueError(f"allowed origins are 'same', '*' or a list, not {allowed!r}")
+    origins = request.headers.get_all("origin")
+    if len(origins) > 1:
+        return plain_response(400, "more than one Origin")
+    if not origins or allowed == "*":
+        return None
+    if is_same_origin(request) if allowed == "same" else _is_listed(origins[0], allowed):
+        return None
+    return plain_response(403, "this Origin may not connect")
+
+
+def _is_listed(text: str, allowed: Sequence[str]) -> bool:
+    # What does not look like a web origin ("null", an extension's) can still be listed, letter by letter.
+    origin = _parse_origin(text)
+    return text in allowed or (origin is not None and any(_parse_origin(entry) == origin for entry in allowed))
+
+
+def accept_response(request: Request, *, subprotocol: str | None = None) -> bytes:
+    """Write the 101 that opens the connection.
+
+    Args:
+        request: One that passed `upgrade_error` (RFC 6455 section 4.2.2).
+        subprotocol: What was chosen.
+
+    Raises:
+        ValueError: The subprotocol was not offered.
+    """
+    fields = [
+        ("upgrade", "websocket"),
+        ("connection", "Upgrade"),
+        ("sec-websocket-accept", accept_key(request.headers.get("sec-websocket-key") or "")),
+    ]
+    if subprotocol is not None:
+        if subprotocol not in (_offered_subprotocols(request) or ()):
+            raise ValueError(f"subprotocol {subprotocol!r} was not offered")
+        fields.append(("sec-websocket-protocol", subprotocol))
+    return encode_head("HTTP/1.1 101 Switching Protocols", Headers(fields))
+
+
+def client_request(host: str, target: str, key: str, *, headers: HeadersLike = (), subprotocols: Sequence[str] = ()) -> bytes:
+    """Write the request that opens a connection.
+
+    Args:
+        host: The host, with its port unless that is the default one.
+        target: The path and query, escaped.
+        key: One of `new_key`.
+        headers: More header fields.
+        subprotocols: What to offer, the preferred first (RFC 6455 section 4.1).
+
+    Raises:
+        ValueError: A part is malformed, or a header is the handshake's own.
+    """
+    more = as_headers(headers)
+    _check_client_request(host, target, more, subprotocols)
+    fields = [
+        ("host", host),
+        ("upgrade", "websocket"),
+        ("connection", "Upgrade"),
+        ("sec-websocket-key", key),
+        ("sec-websocket-version", "13"),
+    ]
+    if subprotocols:
+        fields.append(("sec-websocket-protocol", ", ".join(subprotocols)))
+    return encode_head(f"GET {target} HTTP/1.1", Headers([*fields, *more]))
+
+
+def _check_client_request(host: str, target: str, headers: Headers, subprotocols: Sequence[str]) -> None:
+    if not is_host(host):
+        raise ValueError(f"malformed host {host!r}")
+    if _target.fullmatch(target) is None:
+        raise ValueError(f"malformed request target {target!r}")
+    for name, _ in headers:
+        if name in _OWN_FIELDS or name.startswith("sec-websocket-"):
+            raise ValueError(f"header {name!r} belongs to the handshake")
+    if len(set(subprotocols)) < len(subprotocols) or not all(map(is_token, subprotocols)):
+        raise ValueError(f"malformed subprotocols {subprotocols!r}")
+
+
+def check_response(response: ResponseHead, key: str, *, subprotocols: Sequence[str] = ()) -> str | None:
+    """Check the server's answer, and give the subprotocol that it chose.
+
+    Args:
+        response: What the server answered (RFC 6455 section 4.1).
+        key: The key that was sent.
+        subprotocols: What was offered.
+
+    Raises:
+        HandshakeRejected: The status is not 101.
+        HandshakeError: It is, but the rest does not answer what was asked.
+    """
+    headers = response.headers
+    if response.status != 101:
+        raise HandshakeRejected(response.status, headers.as_dict(), response.body)
+    if not (_has_element(headers, "upgrade", "websocket") and _has_element(headers, "connection", "upgrade")):
+        raise HandshakeError("the server upgrades to something else")
+    if headers.get_all("sec-websocket-accept") != (accept_key(key),):
+        raise HandshakeError("the server did not answer the key")
+    if "sec-websocket-extensions" in headers:
+        raise HandshakeError("the server uses an extension that was not offered")
+    chosen = headers.get_all("sec-websocket-protocol")
+    if len(chosen) > 1 or any(name not in subprotocols for name in chosen):
+        raise HandshakeError("the server chose a subprotocol that was not offered")
+    return chosen[0] if chosen else None

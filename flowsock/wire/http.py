@@ -1,0 +1,147 @@
+"""Reading HTTP/1.1 heads with h11, of which nothing leaves this file (RFC 9112).
+
+Only what a WebSocket endpoint needs: one head a connection, and no request bodies.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import h11
+
+from flowsock.errors import HandshakeError
+from flowsock.wire.head import BadRequest, HeadBuffer
+from flowsock.wire.headers import Headers
+from flowsock.wire.request import Request, is_host
+from flowsock.wire.response import Response, ResponseHead, encode_response, plain_response
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "BadRequest",
+    "Headers",
+    "Request",
+    "RequestReader",
+    "Response",
+    "ResponseHead",
+    "ResponseReader",
+    "encode_response",
+    "plain_response",
+]
+
+
+class RequestReader:
+    """Read the head of one request from bytes as they arrive."""
+
+    __slots__ = ("_buffer",)
+
+    def __init__(self) -> None:
+        self._buffer = HeadBuffer()
+
+    def feed(self, data: bytes) -> Request | None:
+        """Take received bytes, give the request once its head is there; feed nothing more then.
+
+        Raises:
+            BadRequest: The request cannot be served: 400 malformed, 413 with a body, 414 and 431 too long, 505 not
+                HTTP/1.1 (RFC 9112 sections 2 to 6).
+        """
+        head = self._buffer.feed(data)
+        return None if head is None else _parse_request(head)
+
+    @property
+    def trailing(self) -> bytes:
+        """Give the bytes behind the head: the peer's first frames, if it was in a hurry."""
+        return self._buffer.trailing
+
+
+def _parse_request(head: bytes) -> Request:
+    connection = h11.Connection(h11.SERVER)
+    connection.receive_data(head)
+    try:
+        event = connection.next_event()
+        assert isinstance(event, h11.Request)
+        headers = _decode_headers(event.headers)
+    except (h11.RemoteProtocolError, ValueError):
+        raise BadRequest(400, "malformed request") from None
+    request = Request(event.method.decode(), event.target.decode(), headers, event.http_version.decode())
+    _check_request(request)
+    return request
+
+
+def _decode_headers(fields: Iterable[tuple[bytes, bytes]]) -> Headers:
+    return Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in fields)
+
+
+def _check_request(request: Request) -> None:
+    if request.http_version != "1.1":
+        raise BadRequest(505, "only HTTP/1.1 is served")
+    if not is_host(request.headers.get("host") or ""):
+        raise BadRequest(400, "malformed Host")
+    # The absolute form is for proxies, and it brings a second host that could differ from the first.
+    if request.method in ("GET", "HEAD") and (request.target[0] != "/" or "#" in request.target):
+        raise BadRequest(400, "malformed request target")
+    _check_body(request)
+
+
+def _check_body(request: Request) -> None:
+    length, coding = request.headers.get("content-length"), request.headers.get("transfer-encoding")
+    if length is not None and coding is not None:
+        raise BadRequest(400, "both Content-Length and Transfer-Encoding")
+    if request.method in ("GET", "HEAD") and (coding is not None or int(length or 0) > 0):
+        # Other methods are not served at all: whoever answers that closes the connection, body and all.
+        raise BadRequest(400 if "upgrade" in request.headers else 413, "a request with a body is not served")
+
+
+class ResponseReader:
+    """Read the head of the response to an opening handshake from bytes as they arrive.
+
+    Attributes:
+        trailing: The bytes behind a 101: the server's first frames, if it was in a hurry.
+    """
+
+    __slots__ = ("_buffer", "trailing")
+
+    def __init__(self) -> None:
+        self._buffer = HeadBuffer()
+        self.trailing = b""
+
+    def feed(self, data: bytes) -> ResponseHead | None:
+        """Take received bytes, give the answer once its head is there; feed nothing more then.
+
+        Other informational responses than 101 are skipped (RFC 9110 section 15.2).
+
+        Raises:
+            HandshakeError: The answer is malformed or too long.
+        """
+        while (head := self._feed(data)) is not None:
+            status, headers = _parse_response(head)
+            data = self._buffer.trailing
+            if status == HTTPStatus.SWITCHING_PROTOCOLS:
+                self.trailing = data
+                return ResponseHead(status, headers)
+            if status >= 200:
+                return ResponseHead(status, headers, data)
+            self._buffer = HeadBuffer()
+        return None
+
+    def _feed(self, data: bytes) -> bytes | None:
+        try:
+            return self._buffer.feed(data)
+        except BadRequest as error:
+            raise HandshakeError(f"the server's answer is malformed: {error.message}") from None
+
+
+def _parse_response(head: bytes) -> tuple[int, Headers]:
+    connection = h11.Connection(h11.CLIENT)
+    # h11 reads an answer only to a question, and 101 only to one that asked for it.
+    question = [("Host", "_"), ("Connection", "Upgrade"), ("Upgrade", "websocket")]
+    connection.send(h11.Request(method="GET", target="/", headers=question))
+    connection.receive_data(head)
+    try:
+        event = connection.next_event()
+        assert isinstance(event, h11.Response | h11.InformationalResponse)
+        return event.status_code, _decode_headers(event.headers)
+    except (h11.RemoteProtocolError, ValueError):
+        raise HandshakeError("the server's answer is malformed") from None
