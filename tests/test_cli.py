@@ -1,0 +1,130 @@
+"""The command line, as its user sees it."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from flowsock.cli import load_app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FLOWSOCK = [sys.executable, "-m", "flowsock"]
+ECHO_APP = """
+from flowsock import App, Session
+
+app = App()
+nothing = None
+
+
+@app.websocket("/upper")
+async def upper(session: Session[str, str]) -> None:
+    await session.incoming.map(str.upper).collect(session.send)
+"""
+
+
+def flowsock(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*FLOWSOCK, *arguments], input=text, capture_output=True, text=True, timeout=20, check=False)
+
+
+@contextmanager
+def running(*arguments: str, directory: Path | None = None) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    with subprocess.Popen([*FLOWSOCK, *arguments], stderr=subprocess.PIPE, text=True, cwd=directory) as process:
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        found = re.search(r"http://([\d.]+:\d+)", first)
+        try:
+            assert found is not None, first
+            yield process, f"ws://{found[1]}"
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "mine.py").write_text(ECHO_APP)
+    return tmp_path
+
+
+def test_help_names_the_commands() -> None:
+    result = flowsock("--help")
+    assert result.returncode == 0
+    assert all(command in result.stdout for command in ("demo", "serve", "connect"))
+
+
+def test_serve_runs_an_app_from_the_current_directory(project: Path) -> None:
+    with running("serve", "mine:app", "--port", "0", directory=project) as (_process, url):
+        result = flowsock("connect", f"{url}/upper", text="one\ntwo")
+    assert result.stdout.splitlines() == ["ONE", "TWO"]
+    assert result.returncode == 0
+
+
+def test_connect_prints_what_the_server_says_until_it_closes() -> None:
+    with running("demo", "--port", "0") as (_process, url):
+        result = flowsock("connect", f"{url}/echo", text="hello\nbye\n")
+    assert result.stdout.splitlines() == ["Connection established", "You said: hello"]
+    assert result.stderr.splitlines()[-1] == "flowsock: closed: 1000 (NORMAL): Bye"
+    assert result.returncode == 0
+
+
+def test_connect_says_why_it_was_refused() -> None:
+    with running("demo", "--port", "0") as (_process, url):
+        result = flowsock("connect", f"{url}/nothing-here")
+    assert result.returncode == 1
+    assert "404" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [("ws://127.0.0.1:1/", "refused"), ("http://example.com/", "ws://"), ("ws://", "ws://")],
+)
+def test_connect_complains_in_one_line(url: str, complaint: str) -> None:
+    result = flowsock("connect", url)
+    assert result.returncode == 1
+    assert complaint in result.stderr.lower()
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_ctrl_c_stops_the_server_and_says_so() -> None:
+    with running("demo", "--port", "0") as (process, _url):
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=15)
+    assert process.returncode == 0
+    assert "stopping: 0 sessions open" in errors
+    assert errors.splitlines()[-1] == "flowsock: stopped"
+
+
+def test_a_port_in_use_is_one_clear_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = flowsock("demo", "--port", str(taken.getsockname()[1]))
+    assert result.returncode == 1
+    assert "cannot listen on 127.0.0.1" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("place", "complaint"),
+    [
+        ("no_such_module:app", "cannot import 'no_such_module'"),
+        ("mine:missing", "'mine:missing' is nothing"),
+        ("mine:nothing", "'mine:nothing' is nothing"),
+        ("mine:Session", "not a flowsock.App"),
+        ("mine", "not of the form MODULE:APP"),
+        (":app", "not of the form MODULE:APP"),
+    ],
+)
+def test_a_wrong_app_is_one_clear_line(place: str, complaint: str, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(project)
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    with pytest.raises(SystemExit, match=re.escape(complaint)):
+        load_app(place)

@@ -1,0 +1,138 @@
+"""Every example runs, does what it says, and is short."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import msgspec
+import pytest
+
+from flowsock import App, SessionAborted, connect, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Sessions need asyncio."""
+    return "asyncio"
+
+
+@contextmanager
+def example_app(name: str) -> Iterator[App]:
+    sys.path.insert(0, str(EXAMPLES))
+    try:
+        app = import_module(name).app
+        assert isinstance(app, App)
+        yield app
+    finally:
+        sys.path.remove(str(EXAMPLES))
+        sys.modules.pop(name, None)
+
+
+def run_example(name: str, *arguments: str) -> list[str]:
+    command = [sys.executable, str(EXAMPLES / f"{name}.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.splitlines()
+
+
+def test_the_examples_are_these() -> None:
+    assert NAMES == ["chat", "client", "dashboard", "echo", "pipeline", "supervisor"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_is_short(name: str) -> None:
+    assert len((EXAMPLES / f"{name}.py").read_text().splitlines()) <= 60
+
+
+async def test_echo() -> None:
+    with example_app("echo") as app:
+        async with serve(app, port=0) as server, connect[str, str](f"ws://127.0.0.1:{server.port}/echo") as session:
+            await session.send("hello")
+            await session.send("bye")
+            assert await session.incoming.to_list() == ["Connection established", "You said: hello"]
+            assert str(session.close_reason) == "1000 (NORMAL): Bye"
+
+
+async def test_chat_keeps_rooms_apart_and_remembers() -> None:
+    with example_app("chat") as app:
+        async with serve(app, port=0) as server:
+            url = f"ws://127.0.0.1:{server.port}/chat"
+            async with connect[str, str](f"{url}/lobby?name=ann") as ann, connect[str, str](f"{url}/hall?name=eve") as eve:
+                await ann.send("hi")
+                assert await ann.incoming.first() == "ann: hi"
+                async with connect[str, str](f"{url}/lobby?name=bob") as bob:
+                    assert await bob.incoming.first() == "ann: hi"
+                await eve.send("anybody?")
+                assert await eve.incoming.first() == "eve: anybody?"
+
+
+async def test_chat_forgets_a_room_nobody_is_in() -> None:
+    with example_app("chat") as app:
+        rooms = sys.modules["chat"].rooms
+        async with serve(app, port=0) as server:
+            async with connect[str, str](f"ws://127.0.0.1:{server.port}/chat/lobby") as ann:
+                await ann.send("hi")
+                await ann.incoming.first()
+                assert "lobby" in rooms
+            with anyio.fail_after(5):
+                while rooms:
+                    await anyio.lowlevel.checkpoint()
+
+
+async def test_dashboard_pushes_real_gauges() -> None:
+    with example_app("dashboard") as app:
+        async with serve(app, port=0) as server, connect[str, str](f"ws://127.0.0.1:{server.port}/dashboard") as session:
+            with anyio.fail_after(10):
+                texts = await session.incoming.filter(lambda text: '"viewers":1' in text).take(2).to_list()
+    first, second = (msgspec.json.decode(text) for text in texts)
+    assert second["cpu_seconds"] >= first["cpu_seconds"] > 0
+
+
+async def test_client_collects_what_others_say() -> None:
+    with example_app("chat") as app:
+        async with serve(app, port=0) as server:
+            url = f"ws://127.0.0.1:{server.port}/chat/lobby?name=reader"
+            with anyio.fail_after(20):
+                async with connect[str, str](f"ws://127.0.0.1:{server.port}/chat/lobby?name=ann") as ann:
+                    await ann.send("one")
+                    await ann.send("two")
+                    lines = await anyio.to_thread.run_sync(run_example, "client", url)
+    assert lines == ["ann: one", "ann: two", "reader: hello, I only listen"]
+
+
+def test_pipeline_prints_the_plausible_changes() -> None:
+    *changes, hottest = run_example("pipeline")
+    assert hottest == "hottest 35.2"
+    assert {line.split()[0] for line in changes} == {"roof", "cellar"}
+    assert "roof 35.2" not in changes
+
+
+def test_supervisor_restarts_one_and_gives_the_other_up() -> None:
+    lines = sorted(run_example("supervisor"))
+    assert lines == [
+        "news: given up after 4 attempts: news: there is no news",
+        "prices: attempt 3 worked",
+    ]
+
+
+async def test_client_gives_up_when_nobody_answers() -> None:
+    sys.path.insert(0, str(EXAMPLES))
+    try:
+        said_in = import_module("client").said_in
+    finally:
+        sys.path.remove(str(EXAMPLES))
+    with pytest.raises(OSError, match=re.compile("refused|Connect", re.IGNORECASE)):
+        await said_in("ws://127.0.0.1:1/", "hello").retry(SessionAborted, attempts=2).collect()

@@ -1,0 +1,84 @@
+"""What the type checkers infer; read by them, run by nobody."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_type
+
+from flowsock import (
+    Channel,
+    Flow,
+    Job,
+    MutableSharedFlow,
+    MutableStateFlow,
+    Scope,
+    SharedFlow,
+    StateFlow,
+    as_flow,
+    combine,
+    flow,
+    flow_of,
+    interval,
+    merge,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@flow
+async def ticks(period: float) -> AsyncIterator[int]:
+    yield int(period)
+
+
+async def shout(number: int) -> str:
+    return str(number)
+
+
+def measure(number: int) -> float:
+    return number / 2
+
+
+async def builders(channel: Channel[bytes]) -> None:
+    assert_type(ticks(0.5), Flow[int])
+    assert_type(flow_of(1, 2), Flow[int])
+    assert_type(as_flow([1.5]), Flow[float])
+    assert_type(as_flow(channel), Flow[bytes])
+    assert_type(interval(1.0), Flow[int])
+    assert_type(merge(flow_of(1), flow_of(2)), Flow[int])
+    assert_type(combine(flow_of(1), flow_of("a"), lambda number, text: (number, text)), Flow[tuple[int, str]])
+
+
+async def operators(numbers: Flow[int]) -> None:
+    assert_type(numbers.map(shout), Flow[str])
+    assert_type(numbers.map(measure), Flow[float])
+    assert_type(numbers.map(lambda number: [number]), Flow[list[int]])
+    assert_type(numbers.filter(lambda number: number > 1), Flow[int])
+    assert_type(numbers.filter_is(bool), Flow[bool])
+    assert_type(numbers.with_index(), Flow[tuple[int, int]])
+    assert_type(numbers.scan("", lambda text, number: text + str(number)), Flow[str])
+    assert_type(numbers.flat_map_latest(ticks), Flow[int])
+    assert_type(numbers.map_latest(shout), Flow[str])
+    assert_type(numbers.take(1).drop(1).buffer(2).conflate().sample(1).debounce(1), Flow[int])
+
+
+async def terminals(numbers: Flow[int]) -> None:
+    assert_type(await numbers.first(), int)
+    assert_type(await numbers.first(default=None), int | None)
+    assert_type(await numbers.to_list(), list[int])
+    assert_type(await numbers.fold(0.0, lambda total, number: total + number), float)
+    assert_type(await numbers.count(), int)
+    async for number in numbers:
+        assert_type(number, int)
+    async with numbers.open() as items:
+        async for item in items:
+            assert_type(item, int)
+
+
+async def sharing(numbers: Flow[int], scope: Scope) -> None:
+    assert_type(numbers.share_in(scope), SharedFlow[int])
+    assert_type(numbers.state_in(scope, initial=None), StateFlow[int | None])
+    assert_type(numbers.launch_in(scope), Job[None])
+    assert_type(scope.launch(shout, 1), Job[str])
+    assert_type(await scope.launch(shout, 1), str)
+    assert_type(MutableStateFlow(1).value, int)
+    assert_type(MutableSharedFlow[str]().as_shared_flow(), SharedFlow[str])
