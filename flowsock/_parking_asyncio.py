@@ -25,9 +25,13 @@ class AsyncioSleeper(asyncio.Future[None]):
     def cancel(self, msg: Any | None = None) -> bool:
         cancelled = super().cancel(msg)
         if cancelled:
-            self._on_cancel()
+            on_cancel = self._on_cancel
+            del self._on_cancel
+            on_cancel()
         return cancelled
 
     def wake(self) -> None:
         if not self.done():
+            # The callback's owner usually refers to this sleeper: dropped, they are freed without the garbage collector.
+            del self._on_cancel
             self.set_result(None)

@@ -19,23 +19,27 @@ class TrioSleeper:
     __slots__ = ("_on_cancel", "_task", "_woken")
 
     def __init__(self, on_cancel: Callable[[], object]) -> None:
-        self._on_cancel = on_cancel
+        self._on_cancel: Callable[[], object] | None = on_cancel
         self._task: Task | None = None
         self._woken = False
 
     def __await__(self) -> Generator[object, object, None]:
         if not self._woken:
             self._task = trio.lowlevel.current_task()
-            yield from trio.lowlevel.wait_task_rescheduled(self._abort).__await__()
+            yield from trio.lowlevel.wait_task_rescheduled(self._abort).__await__()  # noqa: ASYNC105 - by hand
 
     def _abort(self, _raise_cancel: RaiseCancelT) -> trio.lowlevel.Abort:
+        on_cancel, self._on_cancel = self._on_cancel, None
         self._task = None
         self._woken = True
-        self._on_cancel()
+        assert on_cancel is not None
+        on_cancel()
         return trio.lowlevel.Abort.SUCCEEDED
 
     def wake(self) -> None:
         self._woken = True
+        # The callback's owner usually refers to this sleeper: dropped, they are freed without the garbage collector.
+        self._on_cancel = None
         task, self._task = self._task, None
         if task is not None:
             trio.lowlevel.reschedule(task)

@@ -10,7 +10,7 @@ What a user's callback returned is looked at in one place, `waiting`: a producer
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Iterator
-from typing import Final, TypeAlias, TypeVar, cast, final
+from typing import Final, Generic, TypeAlias, TypeVar, cast, final
 
 from anyio import lowlevel
 
@@ -75,21 +75,47 @@ async def settle(result: object) -> None:
         await pending
 
 
-async def then_emit(pending: Awaitable[T], emit: Emit[T]) -> None:
-    """Await a value, then emit it: how a stage goes on whose callback was asynchronous."""
-    await settle(emit(await pending))
+@final
+class Then(Generic[T]):
+    """An awaitable, and what to do with its result: how a stage goes on whose callback was asynchronous.
+
+    The continuation may again return something to await. Closing one that was never awaited drops all it is made of.
+    """
+
+    __slots__ = ("_go_on", "_pending")
+
+    def __init__(self, pending: Awaitable[T], go_on: Callable[[T], object]) -> None:
+        self._pending = pending
+        self._go_on = go_on
+
+    def __await__(self) -> Generator[object, object, None]:
+        result = yield from self._pending.__await__()
+        pending = waiting(self._go_on(result))
+        if pending is not None:
+            yield from pending.__await__()
+
+    def close(self) -> None:
+        discard(self._pending)
 
 
 class Emitter:
-    """Wrap an emit function for user code, which writes ``await emit(value)``."""
+    """Wrap an emit function for user code, which writes ``await emit(value)``, for a fair one: now and then it takes a turn."""
 
-    __slots__ = ("_emit",)
+    __slots__ = ("_emit", "_turns")
 
     def __init__(self, emit: Emit[object]) -> None:
         self._emit = emit
+        self._turns = FAIR_TURN
 
     def __call__(self, value: object) -> Awaitable[object]:
-        return waiting(self._emit(value)) or READY
+        pending = waiting(self._emit(value))
+        if pending is not None:
+            return pending
+        self._turns -= 1
+        if self._turns:
+            return READY
+        self._turns = FAIR_TURN
+        return TURN
 
 
 def ignore(_value: object, /) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from flowsock.sessions.session import Session
+    from flowsock.wire.close import CloseReason
 
 _SILENCE: Final = 1.0
 
@@ -35,20 +36,28 @@ def talk(url: str, headers: Sequence[tuple[str, str]], subprotocols: Sequence[st
 
 async def _talk(url: str, headers: Sequence[tuple[str, str]], subprotocols: Sequence[str]) -> int:
     try:
-        async with connect(url, headers=headers, subprotocols=subprotocols) as session:
-            _note(f"connected to {url}" + (f" ({session.subprotocol})" if session.subprotocol else ""))
-            await _exchange(session)
-            await session.close()
+        reason = await _run_session(url, headers, subprotocols)
     except SessionAborted as error:
         return _failed(f"lost: {error.reason}")
-    except SessionClosed:
-        pass
     except HandshakeRejected as error:
         return _failed(f"{error}: {error.body.decode(errors='replace').strip()}")
     except (HandshakeError, OSError, ValueError) as error:
         return _failed(str(error) or type(error).__name__)
-    _note(f"closed: {session.close_reason}")
+    _note(f"closed: {reason}")
     return 0
+
+
+async def _run_session(url: str, headers: Sequence[tuple[str, str]], subprotocols: Sequence[str]) -> CloseReason | None:
+    try:
+        async with connect(url, headers=headers, subprotocols=subprotocols) as session:
+            _note(f"connected to {url}" + (f" ({session.subprotocol})" if session.subprotocol else ""))
+            await _exchange(session)
+            await session.close()
+    except SessionClosed as error:
+        if isinstance(error, SessionAborted):
+            raise
+        return error.reason
+    return session.close_reason
 
 
 async def _exchange(session: Session) -> None:

@@ -15,3 +15,10 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, Any]:
     if request.param == "uvloop":
         return "asyncio", {"use_uvloop": True}
     return virtual_time(request.param)
+
+
+@pytest.fixture
+def virtual_clock(anyio_backend: tuple[str, Any]) -> None:
+    """Skip where time is real: the test waits for timers."""
+    if "use_uvloop" in anyio_backend[1]:
+        pytest.skip("uvloop runs on real time")

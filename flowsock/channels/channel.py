@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from anyio import WouldBlock
 from attrs import frozen
@@ -15,7 +15,8 @@ from flowsock.errors import ChannelClosed
 from flowsock.parking import new_sleeper
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable
+    from types import TracebackType
 
     from flowsock.parking import Sleeper
 
@@ -105,12 +106,19 @@ class _Sender(Generic[T]):
     def __await__(self) -> Generator[object, object, None]:
         if self.outcome is NOTHING:
             self._sleeper = new_sleeper(self._withdraw)
-            yield from self._sleeper.__await__()
+            try:
+                yield from self._sleeper.__await__()
+            except BaseException:
+                # What the callback raises comes out here, in the sender's task: whoever cancelled it must not be hit.
+                if self.outcome is NOTHING:
+                    self._channel.undelivered(self.value)
+                raise
         if isinstance(self.outcome, Exception):
             raise self.outcome
 
     def _withdraw(self) -> None:
-        self._channel._withdraw(self)
+        if self.outcome is NOTHING:
+            self._channel._senders.remove(self)
 
 
 class _ParkedReceiver(Generic[T]):
@@ -158,7 +166,8 @@ class Channel(Generic[T]):
     Args:
         capacity: How many values wait without a receiver: a number, or `RENDEZVOUS`, `BUFFERED`, `CONFLATED`, `UNLIMITED`.
         on_buffer_overflow: What happens to a value that does not fit.
-        on_undelivered: Is called with each value that was accepted or offered and will never be received.
+        on_undelivered: Is called with each value that nobody will ever receive, unless `send_nowait` refused it. What it raises
+            comes out of the call that lost the value: ``send``, ``receive`` or ``cancel``.
 
     Raises:
         ValueError: the capacity is negative, or `CONFLATED` came with a policy.
@@ -168,6 +177,7 @@ class Channel(Generic[T]):
         "_buffer",
         "_capacity",
         "_cause",
+        "_cause_traceback",
         "_closed",
         "_dropped",
         "_on_undelivered",
@@ -190,6 +200,7 @@ class Channel(Generic[T]):
         self._receivers: deque[Receiver[T]] = deque()
         self._closed = False
         self._cause: Exception | None = None
+        self._cause_traceback: TracebackType | None = None
         self._dropped = 0
 
     # Sending
@@ -203,6 +214,8 @@ class Channel(Generic[T]):
         Raises:
             ChannelClosed: the channel was closed (or whatever error it was closed with).
         """
+        if self._closed:
+            self.undelivered(value)
         if self._accept(value):
             return READY
         sender = _Sender(self, value)
@@ -225,11 +238,10 @@ class Channel(Generic[T]):
             receiver = receivers[0]
             del receivers[0]
             if receiver.offer(value):
-                receivers.appendleft(receiver)
+                receivers.append(receiver)
             return True
         if self._closed:
-            self.undelivered(value)
-            raise self._cause or ChannelClosed("this channel was closed: nothing can be sent any more")
+            raise self._ended("nothing can be sent any more")
         if len(self._buffer) < self._capacity:
             self._buffer.append(value)
             return True
@@ -246,11 +258,6 @@ class Channel(Generic[T]):
             self.undelivered(oldest)
         else:
             self.undelivered(value)
-
-    def _withdraw(self, sender: _Sender[T]) -> None:
-        if sender.outcome is NOTHING:
-            self._senders.remove(sender)
-            self.undelivered(sender.value)
 
     def undelivered(self, value: T) -> None:
         """Report a value that was accepted or offered and will never be received."""
@@ -277,7 +284,7 @@ class Channel(Generic[T]):
                 self.undelivered(receiver.value)
             raise
         if receiver.value is NOTHING:
-            raise self._ended()
+            raise self._ended("nothing more can be received")
         return receiver.value
 
     def receive_nowait(self) -> T:
@@ -302,7 +309,7 @@ class Channel(Generic[T]):
         if self._senders:
             return self._next_sender()
         if self._closed:
-            raise self._ended()
+            raise self._ended("nothing more can be received")
         return NOTHING
 
     def _next_sender(self) -> T:
@@ -310,8 +317,11 @@ class Channel(Generic[T]):
         sender.resolve(None)
         return sender.value
 
-    def _ended(self) -> Exception:
-        return self._cause or ChannelClosed("this channel was closed: nothing more can be received")
+    def _ended(self, consequence: str) -> Exception:
+        if self._cause is None:
+            return ChannelClosed(f"this channel was closed: {consequence}")
+        # Each raise would otherwise add its own frames to those that tell where the cause comes from.
+        return self._cause.with_traceback(self._cause_traceback)
 
     def wait(self, receiver: Receiver[T]) -> None:
         """Put a receiver into the queue, after `poll` gave `NOTHING`."""
@@ -345,6 +355,7 @@ class Channel(Generic[T]):
             return False
         self._closed = True
         self._cause = cause
+        self._cause_traceback = None if cause is None else cause.__traceback__
         receivers, self._receivers = self._receivers, deque()
         for receiver in receivers:
             receiver.end()
@@ -360,10 +371,21 @@ class Channel(Generic[T]):
         senders, self._senders = self._senders, deque()
         buffer, self._buffer = self._buffer, deque()
         for sender in senders:
-            sender.resolve(self._cause or ChannelClosed("this channel was cancelled while the value waited to be sent"))
-        for value in (*buffer, *(sender.value for sender in senders)):
-            self.undelivered(value)
+            sender.resolve(self._ended("the value that waited to be sent was dropped"))
+        self._all_undelivered((*buffer, *(sender.value for sender in senders)))
         return closed_now
+
+    def _all_undelivered(self, values: Iterable[T]) -> None:
+        errors: list[Exception] = []
+        for value in values:
+            try:
+                self.undelivered(value)
+            except Exception as error:
+                errors.append(error)
+        if len(errors) > 1:
+            raise ExceptionGroup("several calls of on_undelivered failed", errors)
+        if errors:
+            raise errors[0]
 
     @property
     def cause(self) -> Exception | None:
@@ -397,4 +419,5 @@ class Channel(Generic[T]):
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open"
-        return f"<Channel {state} size={len(self._buffer)}/{cast('Any', self._capacity)}>"
+        capacity = "unlimited" if self._capacity == UNLIMITED else self._capacity
+        return f"<Channel {state} size={len(self._buffer)}/{capacity}>"

@@ -67,10 +67,10 @@ class _Emitter(Generic[T]):
 
     def __await__(self) -> Generator[object, object, None]:
         if not self.done:
-            self._sleeper = new_sleeper(self._withdraw)
+            self._sleeper = new_sleeper(self.close)
             yield from self._sleeper.__await__()
 
-    def _withdraw(self) -> None:
+    def close(self) -> None:
         if not self.done:
             self._broadcast._withdraw(self)
 
@@ -107,7 +107,7 @@ class Broadcast(Dispatcher[T]):
         self._overflow = on_buffer_overflow
         self._room = capacity or 1
         self._waits_for_pickup = capacity == 0
-        self._values: deque[T | Nothing] = deque()
+        self._values: deque[T] = deque()
         self._tail = 0  # the index after the newest value
         self._front = 0  # the index after the value last dispatched to the idle
         self._replay_from = 0
@@ -130,9 +130,10 @@ class Broadcast(Dispatcher[T]):
             self._drop_for(value)
         else:
             self._append(value)
+            following = self._tail
             if not self._dispatching:
                 self._dispatch()
-            if self._waits_for_pickup and self._lag():
+            if self._waits_for_pickup and self._oldest() < following:
                 self._rendezvous = _Emitter(self, value)
                 return self._rendezvous
         self._turns -= 1
@@ -144,7 +145,8 @@ class Broadcast(Dispatcher[T]):
     def emit_nowait(self, value: T) -> None:
         if self._would_suspend():
             raise WouldBlock
-        self.emit(value)
+        if self.emit(value) is TURN:
+            self._turns = 1  # the turn is for an emitter that can take it
 
     def _would_suspend(self) -> bool:
         if not self._subscribers or self._overflow is not BufferOverflow.SUSPEND:
@@ -186,8 +188,7 @@ class Broadcast(Dispatcher[T]):
             while self._front < self._tail:
                 value = self._values[self._front - self._tail]
                 self._front += 1
-                if value is not NOTHING:
-                    self._deliver(value)
+                self._deliver(value)
                 self._admit()
         finally:
             self._dispatching = False
@@ -237,7 +238,6 @@ class Broadcast(Dispatcher[T]):
             return
         # Those who already picked the value up keep it; for the others it never was.
         self._rendezvous = None
-        self._values[-1] = NOTHING
         self._skip_oldest()
         self._progressed()
 
@@ -274,49 +274,35 @@ class Broadcast(Dispatcher[T]):
 
     def _pick_up(self, subscription: _Subscription[T]) -> T | Nothing:
         index = self._position(subscription)
-        while index < self._tail:
-            value = self._values[index - self._tail]
-            self._lag_at(index + 1)
-            subscription.index = index + 1
-            if self._unlag(index):
-                self._progressed()
-            if value is not NOTHING:
-                return value
-            index = self._position(subscription)
-        self._unlag(index)
-        subscription.index = _IDLE
-        return NOTHING
+        if index == self._tail:
+            self._unlag(index)
+            subscription.index = _IDLE
+            return NOTHING
+        value = self._values[index - self._tail]
+        self._lag_at(index + 1)
+        subscription.index = index + 1
+        if self._unlag(index):
+            self._progressed()
+        return value
 
     def _fall_behind(self, subscription: _Subscription[T]) -> None:
         subscription.index = self._front
         self._lag_at(self._front)
 
     def _release(self, subscription: _Subscription[T]) -> None:
-        self._leave(subscription)
         if subscription.index != _IDLE:
             self._unlag(self._position(subscription))
-        if not self._subscribers:
-            self._release_emitters()
+        # If it was the last one, this passes all suspended values through the replay cache. Whoever watches the count may emit
+        # and comes after them.
         self._progressed()
-
-    def _release_emitters(self) -> None:
-        """Pass all suspended values through the replay cache: there is nobody left to wait for."""
-        if self._rendezvous is not None:
-            self._rendezvous.resolve()
-            self._rendezvous = None
-        while self._emitters:
-            emitter = self._emitters.popleft()
-            self._append(emitter.value)
-            emitter.resolve()
-        self._front = self._tail
+        self._leave(subscription)
 
     # Replay
 
     @property
     def replay_cache(self) -> list[T]:
         start = max(self._replay_from, self._tail - self.replay)
-        cached = (self._values[index - self._tail] for index in range(start, self._tail))
-        return [value for value in cached if value is not NOTHING]
+        return [self._values[index - self._tail] for index in range(start, self._tail)]
 
     def reset_replay_cache(self) -> None:
         self._replay_from = self._tail

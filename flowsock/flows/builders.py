@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
 
@@ -12,6 +12,7 @@ from flowsock.flows.conduit import ChannelSource
 from flowsock.flows.flow import Flow
 from flowsock.flows.operators.combining import Combine, Merge
 from flowsock.flows.sources import (
+    Borrowed,
     FunctionSource,
     GeneratorSource,
     IntervalSource,
@@ -21,7 +22,7 @@ from flowsock.flows.sources import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import Awaitable
 
     from aioreactive import AsyncObservable
 
@@ -125,6 +126,8 @@ def as_flow(source: Any, /) -> Flow[Any]:
         from flowsock.interop.aioreactive import ObservableSource
 
         return Flow(ObservableSource(source))
+    if isinstance(source, AsyncIterator):
+        return Flow(GeneratorSource(partial(Borrowed, source)))
     if isinstance(source, AsyncIterable):
         return Flow(GeneratorSource(source.__aiter__))
     if isinstance(source, Iterable):
@@ -164,7 +167,9 @@ def combine(
 @overload
 def combine(a: Flow[T1], b: Flow[T2], c: Flow[T3], d: Flow[T4], function: Callable[[T1, T2, T3, T4], R], /) -> Flow[R]: ...
 @overload
-def combine(*flows_and_function: Any) -> Flow[Any]: ...
+def combine(
+    a: Flow[Any], b: Flow[Any], c: Flow[Any], d: Flow[Any], e: Flow[Any], /, *more_flows_and_function: Any
+) -> Flow[Any]: ...
 def combine(*flows_and_function: Any) -> Flow[Any]:
     """Call a function, the last argument, with the newest value of each flow, each time one of them has a new one.
 

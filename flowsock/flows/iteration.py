@@ -6,7 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from flowsock.channels.channel import Channel
-from flowsock.errors import FlowsockError
+from flowsock.errors import FlowsockError, JobCancelled
 from flowsock.scopes.groups import Stop, task_group
 from flowsock.scopes.scope import current_scope
 
@@ -33,6 +33,7 @@ class _Handover:
 
 
 _HANDOVER: Final = _Handover()
+_MOST_WAITS: Final = 100
 
 
 class _Hand:
@@ -97,14 +98,15 @@ class StepIterator(Generic[T_co]):
         collection, self._collection = self._collection, None
         if collection is None:
             return
-        stop = Stop()
-        try:
-            collection.throw(stop)
-        except Stop:
-            return
-        except StopIteration:
-            return
-        collection.close()
+        # Whatever it would await while it cleans up is broken off, and so on until it has ended. (``close()`` would not reach
+        # an async generator that is in the middle of closing, and would leave it to the garbage collector.)
+        for waits in range(_MOST_WAITS):
+            try:
+                collection.throw(Stop())
+            except (Stop, StopIteration):
+                if not waits:
+                    return
+                break
         warnings.warn(
             "an `async for` over a flow was left early, and the flow has to await something to clean up: "
             "use `async with flow.open() as items:`, which waits for it",
@@ -123,11 +125,14 @@ class Items(Generic[T_co]):
         self._error: Exception | None = None
 
     async def produce(self, source: Source[T_co]) -> None:
+        self._error = JobCancelled("the job that ran this flow was cancelled while it was being iterated")
         try:
             await source.collect(self._channel.send)
+            self._error = None
         except Exception as error:
             self._error = error
-        self._channel.close()
+        finally:
+            self._channel.close()
 
     def __aiter__(self) -> AsyncIterator[T_co]:
         return self

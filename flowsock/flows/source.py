@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from attrs import frozen
 
-from flowsock.scopes.groups import Stop
+from flowsock.scopes.groups import Stop, collapse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,6 +120,7 @@ async def collect_until(upstream: Source[Any], make_emit: Callable[[Stop], Emit[
     stop = Stop()
     try:
         await upstream.collect(make_emit(stop))
-    except Stop as raised:
-        if raised is not stop:
+    except (Stop, BaseExceptionGroup) as raised:
+        # A user's task group on the way wraps what passes through it.
+        if raised is not stop and not (isinstance(raised, BaseExceptionGroup) and collapse(raised) is stop):
             raise

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from anyio import current_time, get_cancelled_exc_class, sleep_until
 from anyio.lowlevel import checkpoint
 
 from flowsock.channels.channel import BUFFERED, BufferOverflow, Channel
-from flowsock.emitting import FAIR_TURN, settle, waiting
+from flowsock.emitting import FAIR_TURN, READY, TURN, settle, waiting
 from flowsock.flows.operators.buffering import Channeled
 from flowsock.flows.source import Source
 from flowsock.scopes.groups import collapse
@@ -76,8 +76,8 @@ class GeneratorSource(Source[T]):
                     await checkpoint()
             except cancelled as cancellation:
                 step = _thrown(iterator, cancellation)
-            except BaseException:
-                await _closed(iterator)
+            except BaseException as failure:
+                await _closed(iterator, failure)
                 raise
             else:
                 step = iterator.__anext__()
@@ -89,16 +89,32 @@ def _thrown(iterator: AsyncIterator[T], error: BaseException) -> Awaitable[T]:
     return cast("AsyncGenerator[T, None]", iterator).athrow(error)
 
 
-async def _closed(iterator: AsyncIterator[Any]) -> None:
+async def _closed(iterator: AsyncIterator[Any], failure: BaseException) -> None:
     if not hasattr(iterator, "aclose"):
         return
     try:
         await cast("AsyncGenerator[Any, None]", iterator).aclose()
-    except BaseExceptionGroup as group:
+    except BaseException as raised:
         # A task group around a `yield` wraps the generator's own exit.
-        error = collapse(group)
-        if not isinstance(error, GeneratorExit):
-            raise error from group
+        error = collapse(raised) if isinstance(raised, BaseExceptionGroup) else raised
+        if isinstance(error, GeneratorExit):
+            return
+        raise error from (failure if isinstance(failure, Exception) else error.__cause__)
+
+
+class Borrowed(Generic[T]):
+    """An async iterator of somebody else's, who closes it: a collection takes what it needs and leaves the rest."""
+
+    __slots__ = ("_iterator",)
+
+    def __init__(self, iterator: AsyncIterator[T]) -> None:
+        self._iterator = iterator
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return self
+
+    def __anext__(self) -> Awaitable[T]:
+        return self._iterator.__anext__()
 
 
 class FunctionSource(Source[Any]):
@@ -137,11 +153,26 @@ class IntervalSource(Source[int]):
 
 
 class Producer(Channel[T]):
-    """The sending end of a channel flow: send from the body, or from any job of its scope."""
+    """The sending end of a channel flow: send from the body, or from any job of its scope.
 
-    __slots__ = ("scope",)
+    Law: a body that never has to wait, because its buffer drops, still gives the event loop a turn every 128 values.
+    """
+
+    __slots__ = ("_turns", "scope")
 
     scope: Scope
+
+    def __init__(self, capacity: int, on_buffer_overflow: BufferOverflow) -> None:
+        super().__init__(capacity, on_buffer_overflow=on_buffer_overflow)
+        self._turns = FAIR_TURN
+
+    def send(self, value: T, /) -> Awaitable[None]:
+        sent = super().send(value)
+        self._turns -= 1
+        if self._turns:
+            return sent
+        self._turns = FAIR_TURN
+        return TURN if sent is READY else sent
 
 
 class ProducedSource(Channeled[T]):
@@ -162,7 +193,7 @@ class ProducedSource(Channeled[T]):
         return ProducedSource(self._body, capacity, overflow)
 
     def new_channel(self) -> Producer[T]:
-        return Producer(self.capacity, on_buffer_overflow=self.overflow)
+        return Producer(self.capacity, self.overflow)
 
     async def produce(self, channel: Channel[T]) -> None:
         producer = cast("Producer[T]", channel)

@@ -96,6 +96,9 @@ class Subscriber(ABC, Generic[T]):
         if not self.closed:
             self.closed = True
             self.emit = ignore
+            pending, self._pending = self._pending, None
+            if pending is not None:
+                discard(pending)
             self.released()
 
     def interrupt(self) -> None:
@@ -140,7 +143,10 @@ class Subscriber(ABC, Generic[T]):
             if self._failure is not None:
                 raise self._failure
             if self._pending is not None:
-                await self._catch_up(self._pending)
+                await checkpoint_if_cancelled()
+                pending, self._pending = self._pending, None
+                await pending
+                continue
             turns -= 1
             if turns:
                 await checkpoint_if_cancelled()
@@ -165,12 +171,3 @@ class Subscriber(ABC, Generic[T]):
         finally:
             self._sleeper = None
             self.emit = ignore
-
-    async def _catch_up(self, pending: Awaitable[object]) -> None:
-        self._pending = None
-        try:
-            await checkpoint_if_cancelled()
-        except BaseException:
-            discard(pending)
-            raise
-        await pending

@@ -33,17 +33,26 @@ def collapse(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """Reduce a group to what a caller should see.
 
     Cancellation, closing generators and early stops give way to real errors; one error is returned as itself, several
-    as a group without duplicates.
+    as a group without duplicates. A group that somebody raised himself is one error.
     """
-    leaves = list({id(leaf): leaf for leaf in _leaves(group)}.values())
     yielding = (get_cancelled_exc_class(), GeneratorExit, Stop)
-    real = [leaf for leaf in leaves if not isinstance(leaf, yielding)]
+    real: dict[tuple[int, ...], BaseException] = {}
+    for error in group.exceptions:
+        if not isinstance(error, BaseExceptionGroup):
+            remainder = None if isinstance(error, yielding) else error
+        elif (parts := error.split(yielding))[0] is None:
+            remainder = error
+        else:
+            remainder = parts[1] and collapse(parts[1])
+        if remainder is not None:
+            # By its leaves, because trio copies the groups that pass its cancel scopes.
+            real[tuple(map(id, _leaves(remainder)))] = remainder
     if not real:
-        stops = [leaf for leaf in leaves if isinstance(leaf, Stop)]
-        return (stops or leaves)[0]
+        leaves = list(_leaves(group))
+        return next((leaf for leaf in leaves if isinstance(leaf, Stop)), leaves[0])
     if len(real) == 1:
-        return real[0]
-    return BaseExceptionGroup(group.message, real)
+        return next(iter(real.values()))
+    return BaseExceptionGroup(group.message, list(real.values()))
 
 
 class task_group:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from anyio import CancelScope, get_cancelled_exc_class, sleep
+from anyio import CancelScope, current_effective_deadline, get_cancelled_exc_class, sleep
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from flowsock.emitting import waiting
@@ -13,6 +14,7 @@ from flowsock.parking import WaitingRoom
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from types import TracebackType
 
     from flowsock.scopes.restart import Restart, RestartBudget
 
@@ -26,7 +28,17 @@ class Job(Generic[T_co]):
     A job that was cancelled before it first ran never runs. Awaiting does not pass the awaiter's cancellation on to the job.
     """
 
-    __slots__ = ("_cancel_scope", "_cancelled", "_completed", "_error", "_function", "_joiners", "_result", "name")
+    __slots__ = (
+        "_cancel_scope",
+        "_cancelled",
+        "_completed",
+        "_error",
+        "_function",
+        "_joiners",
+        "_result",
+        "_traceback",
+        "name",
+    )
 
     def __init__(self, function: Callable[[], Any], name: str) -> None:
         self.name = name
@@ -35,6 +47,7 @@ class Job(Generic[T_co]):
         self._cancelled = False
         self._completed = False
         self._error: BaseException | None = None
+        self._traceback: TracebackType | None = None
         self._result: T_co | None = None
         self._joiners = WaitingRoom()
 
@@ -85,7 +98,8 @@ class Job(Generic[T_co]):
         if not self._completed:
             await self.join()
         if self._error is not None:
-            raise self._error
+            # Each raise would otherwise add its own frames to those of the job.
+            raise self._error.with_traceback(self._traceback)
         if self._cancelled:
             raise JobCancelled(f"job {self.name!r} was cancelled")
         return cast("T_co", self._result)
@@ -97,21 +111,25 @@ class Job(Generic[T_co]):
                 await self._attempts(restart.budget() if restart is not None else None)
         except get_cancelled_exc_class():
             self._cancelled = True
-            raise
+            # Law: a cancellation never goes up. This one came from nowhere above, such as an asyncio task that was awaited.
+            if _is_cancelled_here():
+                raise
         except BaseException as error:
             self._error = error
+            self._traceback = error.__traceback__
             raise
         finally:
             self._complete()
 
     async def _attempts(self, budget: RestartBudget | None) -> None:
-        while not self._cancelled:
+        while True:
+            await checkpoint_if_cancelled()
             try:
                 result = self._function()
                 pending = waiting(result)
                 self._result = result if pending is None else cast("T_co", await pending)
             except Exception:
-                wait = budget.next_wait() if budget is not None else None
+                wait = None if budget is None or _is_cancelled_here() else budget.next_wait()
                 if wait is None:
                     raise
                 await sleep(wait)
@@ -131,3 +149,7 @@ class Job(Generic[T_co]):
         else:
             state = "cancelled" if self._cancelled else "completed"
         return f"<Job {self.name} ({state})>"
+
+
+def _is_cancelled_here() -> bool:
+    return current_effective_deadline() == -inf

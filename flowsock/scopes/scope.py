@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack, overload
 
+from flowsock.emitting import settle
 from flowsock.scopes.groups import task_group
 from flowsock.scopes.job import Job
 
@@ -89,13 +90,20 @@ class Scope:
         Args:
             name: What logs and `repr` call the job; the function's name if left out.
             restart: Start the function again when it fails, within this budget.
+
+        Raises:
+            RuntimeError: the block that made the scope has ended.
         """
         name = name or getattr(function, "__qualname__", None) or repr(function)
         job: Job[Any] = Job(partial(function, *args) if args else function, name)
         self._jobs[job] = None
         if not self.is_active:
             job.cancel()
-        self._group.start_soon(self._run, job, restart, name=name)
+        try:
+            self._group.start_soon(self._run, job, restart, name=name)
+        except RuntimeError:
+            del self._jobs[job]
+            raise
         return job
 
     def cancel(self) -> None:
@@ -109,6 +117,7 @@ class Scope:
             job.cancel()
 
     async def _run(self, job: Job[Any], restart: Restart | None) -> None:
+        _current.set(self)
         try:
             await job.run(restart)
         finally:
@@ -128,7 +137,7 @@ class Supervisor(Scope):
         try:
             await super()._run(job, restart)
         except Exception as error:
-            self._on_error(job, error)
+            await settle(self._on_error(job, error))
 
 
 def log_failure(job: Job[Any], error: Exception) -> None:
@@ -170,7 +179,8 @@ class supervisor_scope(coroutine_scope):
     the job. A failing body cancels all jobs and leaves the block.
 
     Args:
-        on_error: Takes the failed job and its error; logs them if left out. If it raises, the scope fails with that error.
+        on_error: A function, sync or async, of the failed job and its error; logs them if left out. If it raises, the scope
+            fails with that error.
     """
 
     __slots__ = ("_on_error",)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic
 from anyio import fail_after
 
 from flowsock.errors import HandshakeError
-from flowsock.sessions.config import WebSocketConfig
+from flowsock.sessions.config import WebSocketConfig, subprotocol_names
 from flowsock.sessions.drivers.asyncio_protocol import ResponseProtocol, hand_over, running_loop
 from flowsock.sessions.ending import drop_session, end_session
 from flowsock.sessions.keepalive import Keepalive
@@ -36,7 +36,7 @@ class connect(Generic[In, Out]):
 
     Laws: leaving the block closes the session with 1000, with 1011 when it is left by an error, and waits for the server's
     answer. ``session.scope`` ends with the block. When the server has gone and nobody collects ``session.incoming``, the block
-    is cancelled and raises `SessionClosed` (`SessionAborted` if the session did not end cleanly).
+    is cancelled a second later and raises `SessionClosed` (`SessionAborted` if the session did not end cleanly).
 
     ``connect[In, Out](url)`` chooses the message types as the annotation of a handler does.
 
@@ -49,7 +49,7 @@ class connect(Generic[In, Out]):
 
     Raises:
         ValueError: the URL or a header is malformed.
-        TypeError: there is no such setting, or no codec for a message type.
+        TypeError: there is no such setting, no codec for a message type, or ``subprotocols`` is one string.
         OSError: the server cannot be reached.
         TimeoutError: the session was not open in time.
         HandshakeRejected: the server answered otherwise than with 101; carries its answer.
@@ -67,11 +67,11 @@ class connect(Generic[In, Out]):
     ) -> None:
         self._url = parse_url(url)
         self._config = WebSocketConfig().with_overrides(settings)
-        self._subprotocols = subprotocols
+        self._subprotocols = subprotocol_names(subprotocols)
         self._open_timeout = open_timeout
         self._key = new_key()
         self._head = client_request(
-            self._url.authority, self._url.target, self._key, headers=headers, subprotocols=subprotocols
+            self._url.authority, self._url.target, self._key, headers=headers, subprotocols=self._subprotocols
         )
         self._request = Request("GET", self._url.target, Headers([("host", self._url.authority), *Headers(headers)]))
 
@@ -96,7 +96,7 @@ class connect(Generic[In, Out]):
         self._keepalive.add(session.connection)
         self._scope = session_scope(session)
         session.enter(await self._scope.__aenter__())
-        hand_over(transport, session.connection, handshake.early)
+        hand_over(transport, session.connection, handshake.early, lost=handshake.lost)
         return session
 
     async def _open_transport(self, loop: asyncio.AbstractEventLoop, handshake: _Handshake) -> asyncio.Transport:
@@ -113,35 +113,44 @@ class connect(Generic[In, Out]):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
         session = self._session
+        gone = not session.is_open
+        if error is None:
+            session.scope.cancel()
+        session.leave()
         try:
-            if error is None:
-                session.scope.cancel()
-            session.leave()
             swallowed = await self._scope.__aexit__(kind, error, traceback)
-            await end_session(session, CloseCode.NORMAL)
-        except Exception:
-            await end_session(session, CloseCode.INTERNAL_ERROR)
+        except BaseException as raised:
+            await self._end(raised)
             raise
-        except BaseException:
-            await drop_session(session)
-            raise
-        finally:
-            self._keepalive.discard(session.connection)
-        if error is not None and swallowed:
+        await self._end(None if swallowed else error)
+        if error is not None and swallowed and gone:
             # The block was cancelled because the server has gone, so it did not do all it was meant to.
             session.connection.check_open()
         return swallowed
+
+    async def _end(self, error: BaseException | None) -> None:
+        session = self._session
+        try:
+            if error is None:
+                await end_session(session, CloseCode.NORMAL)
+            elif isinstance(error, Exception):
+                await end_session(session, CloseCode.INTERNAL_ERROR)
+            else:
+                await drop_session(session)
+        finally:
+            self._keepalive.discard(session.connection)
 
 
 class _Handshake:
     """The server's answer, from bytes as they arrive."""
 
-    __slots__ = ("_reader", "answer", "early")
+    __slots__ = ("_reader", "answer", "early", "lost")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._reader = ResponseReader()
         self.answer: asyncio.Future[ResponseHead] = loop.create_future()
         self.early = bytearray()
+        self.lost = False
 
     def take_bytes(self, data: bytes) -> None:
         if self.answer.done():
@@ -157,6 +166,7 @@ class _Handshake:
             self.answer.set_result(response)
 
     def take_loss(self, error: Exception | None) -> None:
+        self.lost = True
         if not self.answer.done():
             lost = HandshakeError("the server closed the connection before it answered the opening request")
             lost.__cause__ = error

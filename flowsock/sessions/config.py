@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import Attribute, evolve, field, fields_dict, frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from flowsock.wire.handshake import AllowedOrigins
 
@@ -15,6 +15,22 @@ if TYPE_CHECKING:
 def _positive(_config: object, setting: Attribute[Any], value: Any) -> None:
     if value is not None and not value > 0:
         raise ValueError(f"{setting.name} must be above 0, not {value!r}")
+
+
+def _known_origins(_config: object, _setting: Attribute[Any], value: AllowedOrigins) -> None:
+    if isinstance(value, str) and value not in ("same", "*"):
+        raise ValueError(f"origins are 'same', '*' or a list of origins, not {value!r}")
+
+
+def subprotocol_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Give the names of subprotocols.
+
+    Raises:
+        TypeError: it is one string, of which every letter would be a name.
+    """
+    if isinstance(names, str):
+        raise TypeError(f"subprotocols are a list of names, not one string: [{names!r}]")
+    return tuple(names)
 
 
 @frozen(kw_only=True)
@@ -35,7 +51,8 @@ class WebSocketConfig:
         subprotocols: What the server speaks, the preferred one first.
 
     Raises:
-        ValueError: a duration or a size is not positive.
+        ValueError: a duration or a size is not positive, or ``origins`` is a string that says nothing.
+        TypeError: ``subprotocols`` is one string.
     """
 
     ping_interval: float | None = field(default=20.0, validator=_positive)
@@ -46,8 +63,8 @@ class WebSocketConfig:
     outgoing_high_water: int = field(default=2**16, validator=_positive)
     send_timeout: float = field(default=10.0, validator=_positive)
     close_timeout: float = field(default=10.0, validator=_positive)
-    origins: AllowedOrigins = "same"
-    subprotocols: tuple[str, ...] = field(default=(), converter=tuple[str, ...])
+    origins: AllowedOrigins = field(default="same", validator=_known_origins)
+    subprotocols: tuple[str, ...] = field(default=(), converter=subprotocol_names)
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> WebSocketConfig:
         """Give a copy with some settings replaced.

@@ -149,7 +149,7 @@ class Connection:
 
     # Sending
 
-    def send(self, message: str | bytes) -> Awaitable[None]:
+    def send(self, message: object) -> Awaitable[None]:
         """Write a message; the result suspends while the peer does not read."""
         self.check_open()
         if isinstance(message, str):
@@ -192,17 +192,21 @@ class Connection:
 
     def pause_writing(self) -> None:
         """Learn that the peer does not read as fast as we write."""
-        self.is_clogged = True
         if self._state is _State.OPEN:
+            self.is_clogged = True
             self._set_timer(self.config.send_timeout, self._give_up_slow_reader)
 
     def resume_writing(self) -> None:
         """Learn that the peer has read enough."""
+        if not self.is_clogged:
+            # The connection has ended meanwhile, and its timer is about that.
+            return
         self.is_clogged = False
-        if self._state is _State.OPEN:
-            self._clear_timer()
+        self._clear_timer()
+        # Whoever reads our bytes is alive.
+        self.last_heard = self._clock.time()
         self.writers.wake_all()
-        if self._pong_due is not None and self._state is _State.OPEN:
+        if self._pong_due is not None:
             payload, self._pong_due = self._pong_due, None
             self._write(self._codec.pong(payload))
 
@@ -227,18 +231,20 @@ class Connection:
                     self._control(event)
         finally:
             self._uncork()
-        if len(self.messages) >= self.config.incoming_queue and not self._reading_paused:
+        if self._state is _State.OPEN and not self._reading_paused and len(self.messages) >= self.config.incoming_queue:
             self._reading_paused = True
             self._transport.pause_reading()
 
     def relieve(self) -> None:
         """Read again, if the handler has caught up."""
         if self._reading_paused and len(self.messages) <= self.config.incoming_queue // 2:
-            self._reading_paused = False
-            if self._state is not _State.LOST:
-                # While nothing was read, silence said nothing about the peer.
-                self.last_heard = self._clock.time()
-                self._transport.resume_reading()
+            self._read_again()
+
+    def _read_again(self) -> None:
+        self._reading_paused = False
+        # While nothing was read, silence said nothing about the peer.
+        self.last_heard = self._clock.time()
+        self._transport.resume_reading()
 
     def _message(self, message: Event) -> None:
         if self._state is not _State.OPEN:
@@ -283,11 +289,10 @@ class Connection:
             self._end(received)
         self._state = _State.ENDED
         self._uncork()
-        if self._client:
-            # The server closes the transport (RFC 6455 section 7.1.1); one that does not is not waited for.
-            self._set_timer(self.config.close_timeout, self._transport.abort)
-        else:
+        if not self._client:
+            # The client waits for that (RFC 6455 section 7.1.1).
             self._transport.close()
+        self._set_timer(self.config.close_timeout, self._transport.abort)
 
     def eof_received(self) -> None:
         """Learn that the peer will send nothing more; the transport closes itself."""
@@ -348,6 +353,9 @@ class Connection:
         self._state = _State.ENDED
         self._ping = None
         self.is_clogged = False
+        if self._reading_paused:
+            # The peer's Close, or the end of the stream, is behind what will not be read any more.
+            self._read_again()
         self.messages.close(error)
         self.writers.wake_all()
 
@@ -370,15 +378,17 @@ class Connection:
     def tend(self, now: float, payload: bytes) -> None:
         """Send a ping if one is due, and give up a peer that was silent since the last one."""
         config = self.config
-        if self._state is not _State.OPEN or config.ping_interval is None or self._reading_paused:
+        if self._state is not _State.OPEN or config.ping_interval is None or self.is_clogged:
+            # A clogged connection has a deadline already, and a ping would not get through.
             return
-        if self._ping is not None and self.last_heard < self._ping[1]:
-            if now - self._ping[1] >= config.ping_timeout:
+        pinged = self._ping[1] if self._ping is not None else 0.0
+        # While we do not read, silence says nothing about the peer; writing to it still finds out that it has gone.
+        if self.last_heard < pinged and not self._reading_paused:
+            if now - pinged >= config.ping_timeout:
                 self.abandon(CloseReason(CloseCode.INTERNAL_ERROR, "ping timeout"))
-        elif now - max(self.last_heard, self._ping[1] if self._ping else 0.0) >= config.ping_interval:
+        elif now - max(self.last_heard, pinged) >= config.ping_interval:
             self._ping = payload, now
-            if not self.is_clogged:
-                self._write(self._codec.ping(payload))
+            self._write(self._codec.ping(payload))
 
     # Looking
 

@@ -17,7 +17,11 @@ _LAST_WORDS: Final = 1.0
 async def end_session(session: Session[Any, Any], code: CloseCode) -> None:
     """Close a session, unless it is over, and wait until its transport is gone."""
     session.connection.close(CloseReason(code))
-    await session.connection.wait_lost()
+    try:
+        await session.connection.wait_lost()
+    except BaseException:
+        await drop_session(session)
+        raise
 
 
 async def drop_session(session: Session[Any, Any]) -> None:

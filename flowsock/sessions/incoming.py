@@ -38,16 +38,19 @@ class Incoming(HotSource[Any]):
 
     Attributes:
         collectors: How many there are now; each message goes to one of them.
+        collections: How many there were so far.
     """
 
-    __slots__ = ("collectors", "connection")
+    __slots__ = ("collections", "collectors", "connection")
 
     direct = True
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.collectors = 0
+        self.collections = 0
 
     def subscribe(self, emit: Emit[Any]) -> Subscriber[Any]:
         self.collectors += 1
+        self.collections += 1
         return _Reader(self, emit)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _LONGEST: Final = 1.0
 _SHARE: Final = 8
+_READ_FIRST: Final = 0.001
 
 
 class Keepalive:
@@ -33,7 +34,7 @@ class Keepalive:
         self._connections.add(connection)
         self._period = min(self._period, interval / _SHARE, connection.config.ping_timeout / _SHARE)
         if self._timer is None:
-            self._timer = self._clock.call_later(self._period, self._tend_all)
+            self._timer = self._clock.call_later(self._period, self._tick)
 
     def discard(self, connection: Connection) -> None:
         """Tend a connection no more."""
@@ -42,8 +43,12 @@ class Keepalive:
             self._timer.cancel()
             self._timer = None
 
+    def _tick(self) -> None:
+        # After the event loop was blocked, answers lie unread in the sockets: they come before this timer.
+        self._timer = self._clock.call_later(_READ_FIRST, self._tend_all)
+
     def _tend_all(self) -> None:
-        self._timer = self._clock.call_later(self._period, self._tend_all)
+        self._timer = self._clock.call_later(self._period, self._tick)
         now = self._clock.time()
         payload = next(self._payloads).to_bytes(8)
         for connection in tuple(self._connections):

@@ -95,11 +95,13 @@ def session_route(path: str, handler: Handler, config: WebSocketConfig) -> Sessi
     """Make a route of a handler, whose annotations say what it takes.
 
     Raises:
-        ValueError: the path's parameters are not those of the handler.
+        ValueError: the path's parameters are not those of the handler, or it takes no session.
         TypeError: the session's message type has no codec, or its annotation cannot be resolved.
     """
     pattern = Pattern(path)
-    first, *others = inspect.signature(handler).parameters or [""]
+    if not (names := list(inspect.signature(handler).parameters)):
+        raise ValueError(f"{_name(handler)} must take the session as its first parameter")
+    first, *others = names
     _check_parameters(pattern, handler, others)
     return SessionRoute(pattern, handler, config, _accepted(handler, first))
 

@@ -16,11 +16,11 @@ from flowsock.sessions.server import serve
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from flowsock.sessions.app import App
+    from flowsock.sessions.router import Router
     from flowsock.sessions.server import Server
 
 
-def run(app: App, *, host: str, port: int, drain_timeout: float) -> None:
+def run(app: Router, *, host: str, port: int, drain_timeout: float) -> None:
     """Serve an app until a signal comes; see `App.run`."""
     _refuse_running_loop()
     options = {"use_uvloop": find_spec("uvloop") is not None}
@@ -31,7 +31,7 @@ def run(app: App, *, host: str, port: int, drain_timeout: float) -> None:
         raise SystemExit(f"flowsock: cannot listen on {host}:{port}: {error.strerror or error}") from None
 
 
-async def _serve_until_signal(app: App, host: str, port: int, drain_timeout: float) -> None:
+async def _serve_until_signal(app: Router, host: str, port: int, drain_timeout: float) -> None:
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with task_group() as group:
             async with serve(app, host=host, port=port, drain_timeout=drain_timeout) as server:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flowsock.errors import SessionClosed
 from flowsock.scopes.scope import Scope, coroutine_scope
 
 if TYPE_CHECKING:
@@ -27,8 +26,8 @@ class SessionScope(Scope):
     async def _run(self, job: Job[Any], restart: Restart | None) -> None:
         try:
             await super()._run(job, restart)
-        except SessionClosed as error:
-            if error.reason is not self._session.close_reason:
+        except Exception as error:
+            if not self._session.is_over_by(error):
                 raise
 
 

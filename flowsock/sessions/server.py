@@ -11,14 +11,13 @@ from anyio import Event, get_cancelled_exc_class, move_on_after
 from anyio.lowlevel import checkpoint
 
 from flowsock.emitting import waiting
-from flowsock.errors import SessionClosed
 from flowsock.scopes.groups import task_group
 from flowsock.scopes.scope import supervisor_scope
-from flowsock.sessions.app import Page, Upgrade
 from flowsock.sessions.drivers.asyncio_protocol import HandshakeProtocol, running_loop
 from flowsock.sessions.ending import drop_session, end_session
 from flowsock.sessions.keepalive import Keepalive
 from flowsock.sessions.pages import to_response
+from flowsock.sessions.router import Page, Upgrade
 from flowsock.sessions.scope import session_scope
 from flowsock.sessions.session import Session
 from flowsock.wire.close import CloseCode, CloseReason
@@ -32,20 +31,33 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from flowsock.sessions.app import App
+    from flowsock.sessions.router import Router
     from flowsock.wire.request import Request
 
 _logger = logging.getLogger("flowsock")
 _BACKLOG: Final = 1024
 _BATCH: Final = 100
+_STOPPING: Final = CloseReason(CloseCode.GOING_AWAY)
 
 
 class Server:
     """A server that is listening."""
 
-    __slots__ = ("_app", "_idle", "_keepalive", "_loop", "_open", "_tasks", "host", "port", "unfinished")
+    __slots__ = (
+        "_answering",
+        "_app",
+        "_idle",
+        "_keepalive",
+        "_loop",
+        "_open",
+        "_stopping",
+        "_tasks",
+        "host",
+        "port",
+        "unfinished",
+    )
 
-    def __init__(self, app: App, tasks: TaskGroup, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, app: Router, tasks: TaskGroup, loop: asyncio.AbstractEventLoop) -> None:
         self.host = ""
         self.port = 0
         self.unfinished: set[HandshakeProtocol] = set()
@@ -54,6 +66,8 @@ class Server:
         self._loop = loop
         self._keepalive = Keepalive(loop)
         self._open: set[Session[Any, Any]] = set()
+        self._answering: set[HandshakeProtocol] = set()
+        self._stopping = False
         self._idle = Event()
 
     @property
@@ -69,7 +83,7 @@ class Server:
 
     def take(self, protocol: HandshakeProtocol, request: Request) -> None:
         """Begin to answer a request."""
-        found = self._app.find(request)
+        found = plain_response(503, "the server is stopping") if self._stopping else self._app.find(request)
         match found:
             case Upgrade():
                 self._tasks.start_soon(self._run_session, protocol, request, found, name=f"session {request.path}")
@@ -79,6 +93,7 @@ class Server:
                 protocol.answer(found, head_only=request.method == "HEAD")
 
     async def _run_page(self, protocol: HandshakeProtocol, request: Request, page: Page) -> None:
+        self._answering.add(protocol)
         try:
             result = page.route.handler(**page.parameters)
             pending = waiting(result)
@@ -86,6 +101,9 @@ class Server:
         except Exception:
             _logger.exception("the page handler of %r failed", page.route.pattern.path)
             response = plain_response(500, "internal error")
+        finally:
+            self._answering.discard(protocol)
+            self._idle.set()
         protocol.answer(response, head_only=request.method == "HEAD")
 
     async def _run_session(self, protocol: HandshakeProtocol, request: Request, upgrade: Upgrade) -> None:
@@ -106,6 +124,9 @@ class Server:
         self._keepalive.add(session.connection)
         try:
             protocol.hand_over(session.connection, accept_response(request, subprotocol=upgrade.subprotocol))
+            if self._stopping:
+                # It was under way when the others were told.
+                session.connection.close(_STOPPING)
             await self._handle(session, upgrade)
         except get_cancelled_exc_class():
             await drop_session(session)
@@ -114,8 +135,7 @@ class Server:
             self._keepalive.discard(session.connection)
             self._app.sessions.discard(session)
             self._open.discard(session)
-            if not self._open:
-                self._idle.set()
+            self._idle.set()
 
     async def _handle(self, session: Session[Any, Any], upgrade: Upgrade) -> None:
         code = CloseCode.NORMAL
@@ -129,31 +149,32 @@ class Server:
                 scope.cancel()
         except Exception as error:
             # The end of the session itself is nothing that went wrong in the handler.
-            if not (isinstance(error, SessionClosed) and error.reason is session.close_reason):
+            if not session.is_over_by(error):
                 _logger.exception("the handler of %r failed", upgrade.route.pattern.path)
                 code = CloseCode.INTERNAL_ERROR
         await end_session(session, code)
 
     async def drain(self, seconds: float) -> None:
-        """Close all sessions with 1001, in batches, and wait for them to end, so many seconds at most."""
+        """Close all sessions with 1001, in batches, and wait for them and for pages to end, so many seconds at most."""
+        self._stopping = True
         for number, session in enumerate(tuple(self._open), 1):
-            session.connection.close(CloseReason(CloseCode.GOING_AWAY))
+            session.connection.close(_STOPPING)
             if number % _BATCH == 0:
                 await checkpoint()
         with move_on_after(seconds):
-            while self._open:
+            while self._open or self._answering:
                 self._idle = Event()
                 await self._idle.wait()
 
     def drop_unfinished(self) -> None:
-        """Drop the connections that have not become a session or got their answer."""
+        """Drop the connections that are no session; an answer that was given still goes out."""
         for protocol in tuple(self.unfinished):
-            protocol.transport.abort()
+            protocol.transport.close()
 
 
 @asynccontextmanager
 async def serve(
-    app: App,
+    app: Router,
     *,
     host: str = "127.0.0.1",
     port: int = 8080,

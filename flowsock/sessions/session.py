@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic
+from functools import partial
+from typing import TYPE_CHECKING, Final, Generic
 
 from typing_extensions import TypeVar
 
+from flowsock.errors import SessionClosed
 from flowsock.flows.flow import Flow
 from flowsock.sessions.connection import Connection, own_reason
 from flowsock.sessions.incoming import Incoming
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 In = TypeVar("In", default=str | bytes)
 Out = TypeVar("Out", default=str | bytes)
 
+_NOTICE: Final = 1.0
+
 
 class Session(Generic[In, Out]):
     """One WebSocket session, on the server and on the client alike (Ktor: ``DefaultWebSocketSession``).
@@ -34,8 +38,8 @@ class Session(Generic[In, Out]):
     - `incoming` completes when the peer closes with 1000, 1001 or no code, and when we close; it raises `SessionAborted` when
       the connection is lost or ends with any other code. What arrived before is delivered first.
     - `send` suspends while the peer does not read, for ``send_timeout`` at most. After the end it raises `SessionClosed`.
-    - `scope` ends with the handler. When the peer has gone, it is cancelled: at once if nobody collects `incoming` and
-      nothing unread is left, otherwise ``close_timeout`` later, so that whoever collects can finish in peace.
+    - `scope` ends with the handler. When the peer has gone, it is cancelled: after a second if by then nobody has collected
+      `incoming` up to its end, otherwise ``close_timeout`` later, so that whoever collects can finish in peace.
     - `close_reason` is set exactly once, on every path.
 
     Attributes:
@@ -89,7 +93,7 @@ class Session(Generic[In, Out]):
             SessionClosed: the session is over (`SessionAborted` if it did not end cleanly).
             TypeError: the message is neither text nor bytes.
         """
-        return self._connection.send(message)  # type: ignore[arg-type]
+        return self._connection.send(message)
 
     async def close(self, code: int = CloseCode.NORMAL, message: str = "") -> None:
         """Close the session, and wait for the peer's answer, ``close_timeout`` seconds at most.
@@ -128,6 +132,12 @@ class Session(Generic[In, Out]):
         if not self.is_open:
             self._peer_gone()
 
+    def is_over_by(self, error: BaseException) -> bool:
+        """Tell whether an error, or every error of a group, only says that this session is over."""
+        if isinstance(error, BaseExceptionGroup):
+            return all(map(self.is_over_by, error.exceptions))
+        return isinstance(error, SessionClosed) and error.reason is self.close_reason
+
     def leave(self) -> None:
         """Learn that the handler is done."""
         self._scope = None
@@ -137,10 +147,20 @@ class Session(Generic[In, Out]):
     def _peer_gone(self) -> None:
         if self._scope is None:
             return
+        timeout = self._connection.config.close_timeout
         if self._incoming.collectors or len(self._connection.messages):
-            self._grace = self._clock.call_later(self._connection.config.close_timeout, self._scope.cancel)
+            self._grace = self._clock.call_later(timeout, self._scope.cancel)
         else:
+            # Whoever is about to collect is to find the end there, and not be cancelled on the way.
+            still = partial(self._cancel_unless_collected, self._incoming.collections)
+            self._grace = self._clock.call_later(min(_NOTICE, timeout), still)
+
+    def _cancel_unless_collected(self, collections: int) -> None:
+        assert self._scope is not None
+        if self._incoming.collections == collections:
             self._scope.cancel()
+        else:
+            self._grace = self._clock.call_later(self._connection.config.close_timeout, self._scope.cancel)
 
     def __repr__(self) -> str:
         state = "open" if self.is_open else f"closed: {self.close_reason}"

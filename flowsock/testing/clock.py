@@ -31,6 +31,9 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._clock = _JumpingSelector()
         super().__init__(self._clock)
+        # asyncio takes timers that are due within this time for due. Its own value vanishes in the rounding of a late clock,
+        # which would then stand still before a timer for ever.
+        self._clock_resolution = 1e-6
 
     def time(self) -> float:
         """Give the virtual time, in seconds since the loop was made."""

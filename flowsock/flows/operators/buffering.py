@@ -33,8 +33,9 @@ class Channeled(Source[T]):
 
     def __init__(self, capacity: int, overflow: BufferOverflow) -> None:
         resolve_capacity(capacity, overflow)
-        self.capacity = capacity
-        self.overflow = overflow
+        conflated = capacity == CONFLATED
+        self.capacity = 0 if conflated else capacity
+        self.overflow = BufferOverflow.DROP_OLDEST if conflated else overflow
 
     @abstractmethod
     async def produce(self, channel: Channel[Any]) -> None:
@@ -73,8 +74,6 @@ class Channeled(Source[T]):
 def _add(first: int, second: int) -> int:
     if BUFFERED in (first, second):
         return second if first == BUFFERED else first
-    if CONFLATED in (first, second):
-        return second if first == CONFLATED else first
     return min(first + second, sys.maxsize)
 
 
@@ -116,8 +115,10 @@ class Subscribed(Buffered):
         try:
             if subscription.run_without_task(consumer.interrupt):
                 await consumer.run()
-            # The subscription has something to await itself (its buffer is full, or a stage turned out asynchronous), or
-            # has failed: from here on it has a task of its own.
+            if subscription.closed:
+                await subscription.run()  # raises what it failed with
+            # The subscription has something to await itself (its buffer is full, or a stage turned out asynchronous): from
+            # here on it has a task of its own.
             async with task_group() as group:
                 group.start_soon(self._run_subscription, subscription, channel)
                 await consumer.run()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from anyio.lowlevel import checkpoint
+from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 from flowsock.channels.channel import BUFFERED, NOTHING, BufferOverflow, Channel
 from flowsock.emitting import settle
@@ -45,7 +45,7 @@ class Combine(Source[Any]):
     """The newest value of every flow, each time one of them has a new one; the combiner gets ``emit`` first.
 
     Law: nothing is emitted before each flow had a value. Values that are there at the same time are taken together: a batch
-    ends when a flow shows up twice.
+    ends where a flow shows up a second time, so no value of a flow is skipped.
     """
 
     __slots__ = ("combiner", "upstreams")
@@ -74,18 +74,18 @@ class Combine(Source[Any]):
         latest: list[Any] = [NOTHING] * len(self.upstreams)
         missing = len(latest)
         async for update in channel:
-            batch: set[int] = set()
-            item = update
-            while True:
-                index, value = item
-                missing -= latest[index] is NOTHING
-                latest[index] = value
-                if index in batch or not len(channel):
-                    break
-                batch.add(index)
-                item = channel.receive_nowait()
-            if not missing:
-                await settle(self.combiner(emit, *latest))
+            await checkpoint_if_cancelled()
+            item: tuple[int, Any] | None = update
+            while item is not None:
+                batch: set[int] = set()
+                while item is not None and item[0] not in batch:
+                    index, value = item
+                    missing -= latest[index] is NOTHING
+                    latest[index] = value
+                    batch.add(index)
+                    item = channel.receive_nowait() if len(channel) else None
+                if not missing:
+                    await settle(self.combiner(emit, *latest))
 
 
 def _fair_sender(channel: Channel[tuple[int, Any]], index: int) -> Emit[Any]:

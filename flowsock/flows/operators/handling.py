@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import repeat
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, final
 
-from anyio import sleep
+from anyio import get_cancelled_exc_class, sleep
+from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
-from flowsock.emitting import Emitter, settle, waiting
+from flowsock.emitting import Emitter, discard, settle, waiting
 from flowsock.flows.source import Operator
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Generator
 
     from flowsock.emitting import Emit
     from flowsock.flows.source import Source
@@ -24,31 +24,49 @@ class Downstream:
     """The emit function below an operator, which remembers whether it failed.
 
     Law of transparency: an error that came from downstream is none of the operator's business, even if the upstream raised
-    another one while it unwound.
+    another one while it unwound. A cancellation does not come from downstream: it may be a timeout of the upstream's own.
     """
 
-    __slots__ = ("_emit", "failure")
+    __slots__ = ("_cancelled", "_emit", "failed")
 
     def __init__(self, emit: Emit[Any]) -> None:
+        self._cancelled = get_cancelled_exc_class()
         self._emit = emit
-        self.failure: BaseException | None = None
+        self.failed = False
+
+    def note(self, error: BaseException) -> None:
+        self.failed = self.failed or not isinstance(error, self._cancelled)
 
     def emit(self, value: Any) -> object:
         try:
             result = self._emit(value)
         except BaseException as error:
-            self.failure = error
+            self.note(error)
             raise
         if result is not None and (pending := waiting(result)) is not None:
-            return self._wait(pending)
+            return _Watched(pending, self)
         return None
 
-    async def _wait(self, pending: Awaitable[object]) -> None:
+
+@final
+class _Watched:
+    """An awaitable from downstream, whose failure is noted."""
+
+    __slots__ = ("_downstream", "_pending")
+
+    def __init__(self, pending: Awaitable[object], downstream: Downstream) -> None:
+        self._pending = pending
+        self._downstream = downstream
+
+    def __await__(self) -> Generator[object, object, None]:
         try:
-            await pending
+            yield from self._pending.__await__()
         except BaseException as error:
-            self.failure = error
+            self._downstream.note(error)
             raise
+
+    def close(self) -> None:
+        discard(self._pending)
 
 
 class Catch(Operator[Any]):
@@ -68,11 +86,12 @@ class Catch(Operator[Any]):
         try:
             await self.upstream.collect(downstream.emit)
         except self.kinds as error:
-            if downstream.failure is not None:
+            if downstream.failed:
                 raise
             caught = error
         else:
             return
+        await checkpoint_if_cancelled()
         await settle(self.handler(Emitter(emit), caught))
 
 
@@ -92,13 +111,14 @@ class Retry(Operator[Any]):
             if not await decision(error, attempt):
                 raise error
             attempt += 1
+            await checkpoint()
 
     async def _failure(self, emit: Emit[Any]) -> Exception | None:
         downstream = Downstream(emit)
         try:
             await self.upstream.collect(downstream.emit)
         except Exception as error:
-            if downstream.failure is not None:
+            if downstream.failed:
                 raise
             return error
         return None
@@ -124,12 +144,13 @@ def retry_up_to(
     ask = retry_when(lambda error, _attempt: when(error))()
 
     def make() -> Decision:
-        waits = repeat(0.0) if backoff is None else backoff.waits()
+        waits = backoff.waits() if backoff is not None else None
 
         async def decide(error: Exception, attempt: int) -> bool:
             if attempt >= attempts or not isinstance(error, kinds) or not await ask(error, attempt):
                 return False
-            await sleep(next(waits))
+            if waits is not None:
+                await sleep(next(waits))
             return True
 
         return decide

@@ -5,20 +5,15 @@ from __future__ import annotations
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
-from flowsock.emitting import settle, waiting
+from flowsock.emitting import Then, waiting
 from flowsock.flows.source import Operator, collect_until, staged
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from flowsock.emitting import Emit
     from flowsock.flows.source import Source
     from flowsock.scopes.groups import Stop
-
-
-async def _then_stop(pending: Awaitable[object], stop: Stop) -> None:
-    await pending
-    raise stop
 
 
 class Take(Operator[Any]):
@@ -36,16 +31,16 @@ class Take(Operator[Any]):
         def limit(stop: Stop) -> Emit[Any]:
             left = self.count
 
+            def end(_result: object) -> None:
+                raise stop
+
             def count_down(value: Any) -> object:
                 nonlocal left
                 left -= 1
-                result = emit(value)
-                if left:
-                    return result
-                pending = waiting(result)
-                if pending is None:
-                    raise stop
-                return _then_stop(pending, stop)
+                if left > 0:
+                    return emit(value)
+                pending = waiting(emit(value)) if left == 0 else None
+                return end(None) if pending is None else Then(pending, end)
 
             return count_down
 
@@ -65,18 +60,16 @@ class TakeWhile(Operator[Any]):
         predicate = self.predicate
 
         def limit(stop: Stop) -> Emit[Any]:
-            async def decide(pending: Awaitable[object], value: Any) -> None:
-                if not await pending:
+            def decide(verdict: object, value: Any) -> object:
+                if not verdict:
                     raise stop
-                await settle(emit(value))
+                return emit(value)
 
             def test(value: Any) -> object:
                 verdict = predicate(value)
                 if hasattr(verdict, "__await__"):
-                    return decide(verdict, value)
-                if not verdict:
-                    raise stop
-                return emit(value)
+                    return Then(verdict, lambda decided: decide(decided, value))
+                return decide(verdict, value)
 
             return test
 
@@ -108,21 +101,18 @@ def dropped_while(source: Source[Any], predicate: Callable[[Any], Any]) -> Sourc
     def stage(emit: Emit[Any]) -> Emit[Any]:
         dropping = True
 
-        async def decide(pending: Awaitable[object], value: Any) -> None:
+        def decide(verdict: object, value: Any) -> object:
             nonlocal dropping
-            dropping = bool(await pending)
-            if not dropping:
-                await settle(emit(value))
+            dropping = bool(verdict)
+            return None if dropping else emit(value)
 
         def skip(value: Any) -> object:
-            nonlocal dropping
             if not dropping:
                 return emit(value)
             verdict = predicate(value)
             if hasattr(verdict, "__await__"):
-                return decide(verdict, value)
-            dropping = bool(verdict)
-            return None if dropping else emit(value)
+                return Then(verdict, lambda decided: decide(decided, value))
+            return decide(verdict, value)
 
         return skip
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flowsock.channels.channel import NOTHING
-from flowsock.emitting import waiting
+from flowsock.emitting import Then
 from flowsock.errors import NoSuchElement
 from flowsock.flows.source import collect_until
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from flowsock.emitting import Emit
     from flowsock.flows.source import Source
@@ -26,17 +26,11 @@ async def first(source: Source[Any], predicate: Callable[[Any], Any] | None, def
             found = value
             raise stop
 
-        async def decide(pending: Awaitable[object], value: Any) -> None:
-            if await pending:
-                accept(value)
-
         def test(value: Any) -> object:
             verdict = True if predicate is None else predicate(value)
             if hasattr(verdict, "__await__"):
-                return decide(verdict, value)
-            if verdict:
-                accept(value)
-            return None
+                return Then(verdict, lambda decided: accept(value) if decided else None)
+            return accept(value) if verdict else None
 
         return test
 
@@ -76,17 +70,13 @@ async def to_set(source: Source[Any], destination: set[Any]) -> set[Any]:
 async def fold(source: Source[Any], initial: Any, function: Callable[[Any, Any], Any]) -> Any:
     accumulator = initial
 
-    async def advance(pending: Awaitable[Any]) -> None:
+    def advance(result: Any) -> None:
         nonlocal accumulator
-        accumulator = await pending
+        accumulator = result
 
     def step(value: Any) -> object:
-        nonlocal accumulator
         result = function(accumulator, value)
-        if hasattr(result, "__await__"):
-            return advance(result)
-        accumulator = result
-        return None
+        return Then(result, advance) if hasattr(result, "__await__") else advance(result)
 
     await source.collect(step)
     return accumulator
@@ -95,18 +85,13 @@ async def fold(source: Source[Any], initial: Any, function: Callable[[Any, Any],
 async def count(source: Source[Any], predicate: Callable[[Any], Any] | None) -> int:
     total = 0
 
-    async def decide(pending: Awaitable[object]) -> None:
+    def add(verdict: object) -> None:
         nonlocal total
-        total += bool(await pending)
-
-    def add(value: Any) -> object:
-        nonlocal total
-        verdict = True if predicate is None else predicate(value)
-        pending = waiting(verdict)
-        if pending is not None:
-            return decide(pending)
         total += bool(verdict)
-        return None
 
-    await source.collect(add)
+    def test(value: Any) -> object:
+        verdict = True if predicate is None else predicate(value)
+        return Then(verdict, add) if hasattr(verdict, "__await__") else add(verdict)
+
+    await source.collect(test)
     return total

@@ -6,12 +6,12 @@ from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from flowsock.channels.channel import NOTHING
-from flowsock.emitting import Emitter, ignore, settle, then_emit, waiting
+from flowsock.emitting import Emitter, Then, ignore, settle, waiting
 from flowsock.flows.conflation import same_value
 from flowsock.flows.source import Operator, staged
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from flowsock.emitting import Emit
     from flowsock.flows.source import Source
@@ -22,7 +22,7 @@ def mapped(source: Source[Any], function: Callable[[Any], Any]) -> Source[Any]:
         def apply(value: Any) -> object:
             result = function(value)
             if hasattr(result, "__await__"):
-                return then_emit(result, emit)
+                return Then(result, emit)
             return emit(result)
 
         return apply
@@ -32,14 +32,10 @@ def mapped(source: Source[Any], function: Callable[[Any], Any]) -> Source[Any]:
 
 def filtered(source: Source[Any], predicate: Callable[[Any], Any], *, keep: bool = True) -> Source[Any]:
     def stage(emit: Emit[Any]) -> Emit[Any]:
-        async def decide(pending: Awaitable[object], value: Any) -> None:
-            if bool(await pending) is keep:
-                await settle(emit(value))
-
         def test(value: Any) -> object:
             verdict = predicate(value)
             if hasattr(verdict, "__await__"):
-                return decide(verdict, value)
+                return Then(verdict, lambda decided: emit(value) if bool(decided) is keep else None)
             return emit(value) if bool(verdict) is keep else None
 
         return test
@@ -52,14 +48,10 @@ def inspected(source: Source[Any], action: Callable[[Any], Any]) -> Source[Any]:
         if emit is ignore:
             return action
 
-        async def after(pending: Awaitable[object], value: Any) -> None:
-            await pending
-            await settle(emit(value))
-
         def inspect(value: Any) -> object:
             result = action(value)
             if result is not None and (pending := waiting(result)) is not None:
-                return after(pending, value)
+                return Then(pending, lambda _done: emit(value))
             return emit(value)
 
         return inspect
@@ -114,18 +106,14 @@ def accumulated(source: Source[Any], initial: Any, function: Callable[[Any, Any]
     def stage(emit: Emit[Any]) -> Emit[Any]:
         accumulator = initial
 
-        async def advance(pending: Awaitable[Any]) -> None:
+        def advance(result: Any) -> object:
             nonlocal accumulator
-            accumulator = await pending
-            await settle(emit(accumulator))
+            accumulator = result
+            return emit(result)
 
         def step(value: Any) -> object:
-            nonlocal accumulator
             result = function(accumulator, value)
-            if hasattr(result, "__await__"):
-                return advance(result)
-            accumulator = result
-            return emit(accumulator)
+            return Then(result, advance) if hasattr(result, "__await__") else advance(result)
 
         return step
 

@@ -22,10 +22,10 @@ class HandshakeProtocol(asyncio.Protocol):
     Args:
         on_request: Takes the protocol and the request, once.
         timeout: Seconds that the head may take.
-        unfinished: Where the protocol stands from its connection to its answer, for whoever has to end it.
+        unfinished: Where the protocol stands until its connection is a session's or gone, for whoever has to end it.
     """
 
-    __slots__ = ("_lost", "_on_request", "_reader", "_timeout", "_timer", "_unfinished", "early", "transport")
+    __slots__ = ("_answered", "_lost", "_on_request", "_reader", "_timeout", "_timer", "_unfinished", "early", "transport")
 
     transport: asyncio.Transport
 
@@ -40,15 +40,18 @@ class HandshakeProtocol(asyncio.Protocol):
         self._timeout = timeout
         self._reader: RequestReader | None = RequestReader()
         self._timer: asyncio.TimerHandle | None = None
+        self._answered = False
         self._lost = False
         self.early = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self._unfinished.add(self)
-        self._timer = asyncio.get_running_loop().call_later(self._timeout, self._give_up)
+        self._set_timer(self._give_up)
 
     def data_received(self, data: bytes) -> None:
+        if self._answered:
+            return
         reader = self._reader
         if reader is None:
             # Frames of a hurried client, while its request is being looked at: kept, but not without bound.
@@ -66,17 +69,20 @@ class HandshakeProtocol(asyncio.Protocol):
             self.early += reader.trailing
             self._on_request(self, request)
 
-    def connection_lost(self, _error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
         self._finished()
 
     def answer(self, response: Response, *, head_only: bool = False) -> None:
         """Write a response, and close."""
-        self._reader = None
-        self._finished()
-        if not self._lost:
-            self.transport.write(encode_response(response, head_only=head_only))
-            self.transport.close()
+        self._answered = True
+        if self._lost:
+            return
+        self.transport.write(encode_response(response, head_only=head_only))
+        # Closing now would reset the connection if more bytes are under way, and the client would not read the answer.
+        self.transport.write_eof()
+        self.transport.resume_reading()
+        self._set_timer(self._see_progress, self.transport.get_write_buffer_size())
 
     def hand_over(self, connection: Connection, greeting: bytes) -> None:
         """Write the 101 and let the connection take over, with the bytes that came too early."""
@@ -88,9 +94,21 @@ class HandshakeProtocol(asyncio.Protocol):
     def _give_up(self) -> None:
         self.answer(plain_response(408, "the request took too long"))
 
+    def _see_progress(self, left: int) -> None:
+        """End the connection of a client that does not read its answer, or has read it and does not hang up."""
+        still_left = self.transport.get_write_buffer_size()
+        if still_left == left:
+            self.transport.abort()
+        else:
+            self._set_timer(self._see_progress, still_left)
+
     def _finished(self) -> None:
         self._stop_timer()
         self._unfinished.discard(self)
+
+    def _set_timer(self, callback: Callable[..., object], *args: object) -> None:
+        self._stop_timer()
+        self._timer = asyncio.get_running_loop().call_later(self._timeout, callback, *args)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -115,8 +133,8 @@ class ResponseProtocol(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._on_bytes(data)
 
-    def connection_lost(self, error: Exception | None) -> None:
-        self._on_lost(error)
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._on_lost(exc)
 
 
 def hand_over(transport: asyncio.Transport, connection: Connection, early: bytearray, *, lost: bool = False) -> None:

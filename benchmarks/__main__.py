@@ -1,0 +1,75 @@
+"""``python -m benchmarks [flows] [hot] [echo]``: measure, and print a table for each area."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from attrs import evolve
+
+from benchmarks import echo, flows, hot
+from benchmarks.measuring import QUICK, Effort
+from benchmarks.report import as_json, header_text, table_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from benchmarks.measuring import Table
+
+
+def _measure_hot(effort: Effort) -> list[Table]:
+    sizes = [size for size in hot.SIZES if effort.scale >= 1 or size < hot.SIZES[-1]]
+    return hot.measure(effort, sizes)
+
+
+_AREAS: Final[dict[str, Callable[[Effort], list[Table]]]] = {
+    "flows": flows.measure,
+    "hot": _measure_hot,
+    "echo": echo.measure,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure the areas that are asked for, all of them unless told otherwise."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    unknown = [name for name in options.areas if name not in _AREAS]
+    if unknown or (options.rounds is not None and options.rounds < 1):
+        parser.error(f"no such area: {', '.join(unknown)}" if unknown else "--rounds must be 1 or more")
+    effort = QUICK if options.quick else Effort()
+    if options.rounds is not None:
+        effort = evolve(effort, rounds=options.rounds)
+    _say(header_text(effort))
+    measured: dict[str, list[Table]] = {}
+    for name in dict.fromkeys(options.areas or _AREAS):
+        try:
+            measured[name] = _AREAS[name](effort)
+        except NotImplementedError as error:
+            _say(f"\n{name}: left out: {error}")
+            continue
+        for table in measured[name]:
+            _say(f"\n{table_text(table)}")
+    if options.json is not None:
+        options.json.write_text(json.dumps(as_json(effort, measured), indent=2, ensure_ascii=False) + "\n")
+    return 0
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser("python -m benchmarks", description="Compare flowsock with hand-written code and other libraries.")
+    parser.add_argument("areas", nargs="*", metavar="AREA", help=f"one of {', '.join(_AREAS)}; all unless given")
+    parser.add_argument("--rounds", type=int, metavar="N", help="how often everybody is measured")
+    parser.add_argument("--quick", action="store_true", help="less work, fewer rounds, no more than 10,000 subscribers")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write all numbers here")
+    return parser
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,135 @@
+"""Routes, and how a request finds its handler."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from attrs import frozen
+
+from flowsock.sessions.config import WebSocketConfig
+from flowsock.sessions.registry import SessionRegistry
+from flowsock.sessions.routing import PageRoute, SessionRoute, page_route, session_route
+from flowsock.wire.handshake import choose_subprotocol, origin_error, upgrade_error
+from flowsock.wire.response import Response, plain_response
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from flowsock.scopes.restart import Restart
+    from flowsock.sessions.registry import AppStatistics
+    from flowsock.wire.request import Request
+
+    H = TypeVar("H", bound=Callable[..., Awaitable[object]])
+    B = TypeVar("B", bound=Callable[[], Awaitable[object]])
+    P = TypeVar("P", bound=Callable[..., object])
+
+
+@frozen
+class Upgrade:
+    """A request that opens a session: where it goes and with what."""
+
+    route: SessionRoute
+    parameters: dict[str, str]
+    subprotocol: str | None
+
+
+@frozen
+class Page:
+    """A request that is answered by a page."""
+
+    route: PageRoute
+    parameters: dict[str, str]
+
+
+class Router:
+    """Know the routes of an app, its settings, its open sessions and its background jobs."""
+
+    def __init__(self, *, websockets: WebSocketConfig | None = None) -> None:
+        self.websockets = websockets or WebSocketConfig()
+        self.sessions = SessionRegistry()
+        self.background_jobs: list[tuple[Callable[[], Awaitable[object]], Restart | None]] = []
+        self._sessions: list[SessionRoute] = []
+        self._pages: list[PageRoute] = []
+
+    def websocket(self, path: str, /, **settings: Any) -> Callable[[H], H]:
+        """Run a handler for each session that is opened at a path (Ktor: ``webSocket``).
+
+        Law: the handler's return closes the session with 1000, its failure with 1011 and one log entry. Its session's scope,
+        and all that was launched there, ends with it. Routes are tried in the order they were added.
+
+        Args:
+            path: Begins with ``/``; ``{name}`` stands for one segment, which the handler gets by that name as ``str``.
+            settings: Override the app's `WebSocketConfig` for this route.
+
+        Raises:
+            ValueError: the parameters of path and handler differ.
+            TypeError: there is no such setting, or the handler's ``Session[In, Out]`` names a type without a codec.
+        """
+        config = self.websockets.with_overrides(settings)
+
+        def add(handler: H) -> H:
+            self._sessions.append(session_route(path, handler, config))
+            return handler
+
+        return add
+
+    def get(self, path: str, /, *, media_type: str | None = None) -> Callable[[P], P]:
+        """Answer GET and HEAD of a path with what a function, sync or async, gives.
+
+        Law: a ``Path`` is served as a file, ``str`` as plain text, ``bytes`` as they are, a `Response` as it is, anything else
+        as JSON. Its failure gives 500 and one log entry.
+
+        Args:
+            path: As for `websocket`.
+            media_type: What the result is, if its kind does not tell: ``"text/html"`` for a page.
+
+        Raises:
+            ValueError: the parameters of path and function differ.
+        """
+
+        def add(handler: P) -> P:
+            self._pages.append(page_route(path, handler, media_type))
+            return handler
+
+        return add
+
+    def background(self, *, restart: Restart | None = None) -> Callable[[B], B]:
+        """Run a function, without arguments, for as long as the app is served.
+
+        Law: a failure is logged and ends neither the server nor other jobs. The jobs are cancelled after the sessions ended.
+
+        Args:
+            restart: Start the function again when it fails, within this budget.
+        """
+
+        def add(function: B) -> B:
+            self.background_jobs.append((function, restart))
+            return function
+
+        return add
+
+    def statistics(self) -> AppStatistics:
+        """Count the sessions, and what passed through them."""
+        return self.sessions.statistics()
+
+    def find(self, request: Request) -> Upgrade | Page | Response:
+        """Tell what to do with a request: open a session, give a page, or refuse."""
+        path = request.target.partition("?")[0]
+        page = next((Page(route, found) for route in self._pages if (found := route.pattern.match(path)) is not None), None)
+        wants_session = page is None or "upgrade" in request.headers
+        for route in self._sessions if wants_session else ():
+            parameters = route.pattern.match(path)
+            if parameters is not None:
+                return self._open(request, route, parameters)
+        if page is None:
+            return plain_response(404, "not found")
+        if request.method not in ("GET", "HEAD"):
+            return plain_response(405, "only GET and HEAD are answered here", {"allow": "GET, HEAD"})
+        return page
+
+    @staticmethod
+    def _open(request: Request, route: SessionRoute, parameters: dict[str, str]) -> Upgrade | Response:
+        refusal = upgrade_error(request) or origin_error(request, route.config.origins)
+        if refusal is not None:
+            return refusal
+        return Upgrade(route, parameters, choose_subprotocol(request, route.config.subprotocols))

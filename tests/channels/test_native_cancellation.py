@@ -1,0 +1,89 @@
+"""``task.cancel()`` of asyncio itself, which, unlike anyio's, also hits a task that was already woken."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from flowsock import Channel
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+pytestmark = pytest.mark.asyncio
+
+
+async def waiting_task(function: Coroutine[None, None, object]) -> asyncio.Task[object]:
+    task = asyncio.create_task(function)
+    await asyncio.sleep(0)
+    return task
+
+
+async def send(channel: Channel[str], value: str) -> None:
+    await channel.send(value)
+
+
+async def test_a_receiver_that_was_already_handed_a_value_reports_it() -> None:
+    lost: list[str] = []
+    channel: Channel[str] = Channel(on_undelivered=lost.append)
+    task = await waiting_task(channel.receive())
+    channel.send_nowait("a")
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert lost == ["a"]
+
+
+async def test_a_waiting_receiver_that_is_cancelled_reports_nothing() -> None:
+    lost: list[str] = []
+    channel: Channel[str] = Channel(1, on_undelivered=lost.append)
+    task = await waiting_task(channel.receive())
+    task.cancel()
+    channel.send_nowait("a")
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert lost == []
+    assert channel.receive_nowait() == "a", "the value went past the receiver that was cancelled before it came"
+
+
+async def test_a_waiting_sender_that_is_cancelled_is_gone_in_the_same_step() -> None:
+    lost: list[str] = []
+    channel: Channel[str] = Channel(on_undelivered=lost.append)
+    task = await waiting_task(send(channel, "a"))
+    task.cancel()
+    assert channel.statistics().waiting_senders == 0
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert lost == ["a"]
+
+
+async def test_a_sender_whose_value_was_taken_does_not_report_it() -> None:
+    lost: list[str] = []
+    channel: Channel[str] = Channel(on_undelivered=lost.append)
+    task = await waiting_task(send(channel, "a"))
+    assert channel.receive_nowait() == "a"
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert lost == []
+
+
+async def test_a_receiver_that_was_told_of_the_end_ends_cancelled() -> None:
+    lost: list[str] = []
+    channel: Channel[str] = Channel(on_undelivered=lost.append)
+    task = await waiting_task(channel.receive())
+    channel.close()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert lost == []
+
+
+async def test_wait_for_takes_a_late_value_or_leaves_it_in_the_channel() -> None:
+    channel: Channel[str] = Channel(1)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(channel.receive(), 0)
+    channel.send_nowait("a")
+    assert await asyncio.wait_for(channel.receive(), 1) == "a"

@@ -1,0 +1,246 @@
+"""Law of early stop: only the operator that stopped the flow swallows the stop; nobody else can."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from itertools import count
+from typing import Any
+
+import pytest
+from anyio import Event, create_task_group, fail_after, sleep_forever
+
+from flowsock import Flow, MutableSharedFlow, as_flow, combine, coroutine_scope, flow, flow_of, merge
+from tests.turns import a_while, settled
+
+pytestmark = pytest.mark.anyio
+
+
+@flow
+async def numbers(log: list[str] | None = None) -> AsyncIterator[int]:
+    try:
+        for number in count(1):
+            yield number
+    finally:
+        if log is not None:
+            log.append("cleaned up")
+
+
+THROUGH: dict[str, Callable[[Flow[int]], Flow[int]]] = {
+    "nothing": lambda flow: flow,
+    "stages": lambda flow: flow.map(lambda value: value).filter(lambda _value: True).on_each(lambda _value: None),
+    "take": lambda flow: flow.take(50),
+    "take_while": lambda flow: flow.take_while(lambda _value: True),
+    "catch": lambda flow: flow.catch(lambda emit, _error: emit(-1)),
+    "retry": lambda flow: flow.retry(),
+    "retry_when": lambda flow: flow.retry_when(lambda _error, _attempt: True),
+    "buffer": lambda flow: flow.buffer(2),
+    "two buffers": lambda flow: flow.buffer(2).map(lambda value: value).buffer(2),
+    "merge": lambda flow: merge(flow),
+    "combine": lambda flow: combine(flow, lambda value: value),
+    "concat": lambda flow: flow.flat_map_concat(lambda value: flow_of(value)),
+    "flat_map_merge": lambda flow: flow.flat_map_merge(lambda value: flow_of(value), concurrency=1),
+    "on_completion": lambda flow: flow.on_completion(lambda _emit, _cause: None),
+    "on_start": lambda flow: flow.on_start(lambda _emit: None),
+    "a stack": lambda flow: flow.take(99).buffer(3).catch().retry().take_while(lambda _value: True).take(40).drop(0),
+}
+
+
+@pytest.mark.parametrize("through", THROUGH.values(), ids=THROUGH.keys())
+async def test_a_stop_passes_whatever_is_between_it_and_the_source(through: Callable[[Flow[int]], Flow[int]]) -> None:
+    log: list[str] = []
+    with fail_after(5):
+        assert await through(numbers(log)).take(3).to_list() == [1, 2, 3]
+        assert log == ["cleaned up"]
+        assert await through(numbers(log)).first() == 1
+        assert await through(numbers(log)).take_while(lambda value: value < 3).to_list() == [1, 2]
+    assert log == ["cleaned up"] * 3
+
+
+@pytest.mark.parametrize("through", THROUGH.values(), ids=THROUGH.keys())
+async def test_a_stop_ends_the_subscription_to_a_shared_flow(through: Callable[[Flow[int]], Flow[int]]) -> None:
+    shared = MutableSharedFlow[int](extra_buffer_capacity=64)
+    async with coroutine_scope() as scope:
+        job = scope.launch(through(shared).take(2).to_list)
+        await settled()
+        for value in (1, 2, 3):
+            shared.emit_nowait(value)
+        with fail_after(5):
+            assert await job == [1, 2]
+        assert shared.subscription_count.value == 0
+
+
+async def test_the_last_value_is_delivered_and_the_code_after_its_emission_does_not_run() -> None:
+    """Scenario limit-04: a, b once, and no retry."""
+    log: list[str] = []
+
+    @flow
+    async def source() -> AsyncIterator[int]:
+        log.append("a")
+        yield 1
+        log.append("b")
+        yield 2
+        log.append("c")
+
+    def never(_error: Exception) -> bool:
+        raise AssertionError("an early stop is no failure")
+
+    assert await source().retry(attempts=2, when=never).take(2).fold(0, lambda total, value: total + value) == 3
+    assert log == ["a", "b"]
+
+
+async def test_a_take_inside_a_take_and_the_outer_one_stop_only_themselves() -> None:
+    """Scenario limit-06."""
+
+    @flow
+    async def inner() -> AsyncIterator[int]:
+        yield 1
+        raise AssertionError("stopped before")
+
+    outer = as_flow(count()).flat_map_concat(lambda _value: inner().take(1)).take(3)
+    with fail_after(5):
+        assert await outer.to_list() == [1, 1, 1]
+
+
+async def test_takes_that_stop_at_the_same_value_end_one_after_the_other() -> None:
+    causes: list[BaseException | None] = []
+
+    def note(_emit: object, cause: BaseException | None) -> None:
+        causes.append(cause)
+
+    flow = numbers().take(2).on_completion(note).take(2).on_completion(note).take(1).on_completion(note)
+    assert await flow.to_list() == [1]
+    assert [cause is None for cause in causes] == [False, False, True]
+
+
+async def test_an_exception_handler_in_a_transform_cannot_swallow_the_stop() -> None:
+    async def careless(emit: Callable[[int], Awaitable[object]], value: int) -> None:
+        with suppress(Exception):
+            await emit(value)
+        with suppress(Exception):
+            await emit(-value)
+
+    assert await numbers().transform(careless).take(3).to_list() == [1, -1, 2]
+    assert await numbers().transform(careless).first() == 1
+
+
+async def test_even_who_swallows_everything_gets_no_value_past_a_take() -> None:
+    """Scenario transparency-06."""
+    seen: list[int] = []
+
+    async def reckless(emit: Callable[[int], Awaitable[object]], value: int) -> None:
+        try:
+            await emit(value)
+        except BaseException:
+            await emit(-value)
+
+    async def handle(value: int) -> None:
+        await a_while()
+        seen.append(value)
+
+    await numbers().transform(reckless).take(1).collect(handle)
+    assert seen == [1]
+
+
+@pytest.mark.parametrize("limit", [lambda flow: flow.take(1).to_list(), lambda flow: flow.first()])
+async def test_a_stop_leaves_a_users_task_group_as_itself(limit: Callable[[Flow[int]], Awaitable[Any]]) -> None:
+    """Scenario limit-03, in a generator and in a callback: the child is cancelled, and the stop is not wrapped."""
+    log: list[str] = []
+
+    async def hang() -> None:
+        try:
+            await sleep_forever()
+        finally:
+            log.append("cancelled")
+
+    @flow
+    async def generator() -> AsyncIterator[int]:
+        async with create_task_group() as group:
+            group.start_soon(hang)
+            await a_while()
+            yield 1
+            raise AssertionError("not reached")
+
+    async def callback(emit: Callable[[int], Awaitable[object]]) -> None:
+        async with create_task_group() as group:
+            group.start_soon(hang)
+            await a_while()
+            await emit(1)
+            raise AssertionError("not reached")
+
+    async def scoped(emit: Callable[[int], Awaitable[object]]) -> None:
+        async with coroutine_scope() as scope:
+            scope.launch(hang)
+            await a_while()
+            await emit(1)
+            raise AssertionError("not reached")
+
+    for source in (generator(), flow_of(0).on_start(callback), flow_of(0).on_start(scoped)):
+        with fail_after(5):
+            assert await limit(source) in (1, [1])
+        assert log == ["cancelled"]
+        log.clear()
+
+
+async def test_a_stop_after_an_asynchronous_handler_waits_for_it() -> None:
+    log: list[str] = []
+
+    async def handle(value: int) -> None:
+        log.append(f"begin {value}")
+        await a_while()
+        log.append(f"end {value}")
+
+    await numbers().take(2).collect(handle)
+    assert log == ["begin 1", "end 1", "begin 2", "end 2"]
+
+
+async def test_cleaning_up_after_a_stop_may_wait() -> None:
+    """Rule G8: the task is not cancelled."""
+    log: list[str] = []
+
+    @flow
+    async def source() -> AsyncIterator[int]:
+        try:
+            yield 1
+        finally:
+            await a_while()
+            log.append("cleaned up")
+
+    assert await source().take(1).to_list() == [1]
+    assert log == ["cleaned up"]
+
+
+async def test_a_real_error_while_a_stop_unwinds_wins() -> None:
+    """Rule G5: and it is none of the business of the operators above."""
+
+    @flow
+    async def source() -> AsyncIterator[int]:
+        try:
+            yield 1
+        finally:
+            raise ValueError("while cleaning up")
+
+    caught: list[Exception] = []
+    with pytest.raises(ValueError, match="while cleaning up"):
+        await source().catch(lambda _emit, error: caught.append(error)).retry().take(1).to_list()
+    assert caught == []
+
+
+async def test_a_stop_cancels_what_runs_at_the_same_time() -> None:
+    """Scenarios flat_map_merge-06 and channel_flow-07, stopped."""
+    log: list[int] = []
+
+    @flow
+    async def hanging(number: int) -> AsyncIterator[int]:
+        try:
+            yield number
+            await Event().wait()
+        finally:
+            log.append(number)
+
+    with fail_after(5):
+        assert sorted(await merge(*(hanging(number) for number in range(4))).take(4).to_list()) == [0, 1, 2, 3]
+        assert sorted(log) == [0, 1, 2, 3]
+        flow_of_flows = flow_of(4, 5, 6).flat_map_merge(hanging)
+        assert sorted(await flow_of_flows.take(3).to_list()) == [4, 5, 6]
+    assert sorted(log) == [0, 1, 2, 3, 4, 5, 6]

@@ -1,0 +1,244 @@
+"""A session and its scope, between a recording transport and a clock that stands still."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from flowsock import CloseReason, Request, Session, SessionAborted, WebSocketConfig
+from flowsock.sessions.scope import session_scope
+from flowsock.wire.codec import Codec
+from tests.sessions.support import ManualClock, RecordingTransport, close, close_frame, text, text_frame
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from flowsock import Scope
+
+pytestmark = pytest.mark.anyio
+
+
+class Stage:
+    """A session whose peer and time are in the test's hands."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.transport = RecordingTransport()
+        self.clock = ManualClock()
+        self.session: Session[Any, Any] = Session(
+            self.transport,
+            self.clock,
+            Codec(client=False),
+            WebSocketConfig(**settings),
+            Request("GET", "/here"),
+            client=False,
+            accepts=frozenset({str, bytes}),
+            subprotocol=None,
+        )
+        self.seen: list[Any] = []
+
+    @asynccontextmanager
+    async def scope(self) -> AsyncIterator[Scope]:
+        async with session_scope(self.session) as scope:
+            self.session.enter(scope)
+            try:
+                yield scope
+            finally:
+                self.session.leave()
+
+    def receive(self, *data: bytes) -> None:
+        self.session.connection.data_received(b"".join(data))
+
+    async def settle(self) -> None:
+        for _ in range(5):
+            await anyio.wait_all_tasks_blocked()
+
+
+async def test_a_scope_whose_peer_goes_is_cancelled_a_second_later_if_nobody_collects() -> None:
+    stage = Stage()
+    async with stage.scope() as scope:
+        stage.receive(close(1000))
+        stage.clock.advance(0.9)
+        assert scope.is_active
+        stage.clock.advance(0.1)
+        assert not scope.is_active
+        await anyio.sleep_forever()
+    assert stage.clock.pending == 1  # of the connection, until its transport is gone
+
+
+async def test_whoever_begins_to_collect_in_that_second_gets_the_close_timeout() -> None:
+    stage = Stage(close_timeout=10)
+    async with stage.scope() as scope:
+        stage.receive(close(1000))
+        assert await stage.session.incoming.to_list() == []
+        stage.clock.advance(9)
+        assert scope.is_active
+        stage.clock.advance(2)
+        assert not scope.is_active
+
+
+async def test_a_collector_gets_the_close_timeout() -> None:
+    stage = Stage(close_timeout=10)
+    async with stage.scope() as scope:
+        scope.launch(stage.session.incoming.collect, stage.seen.append)
+        await stage.settle()
+        stage.receive(text("a"), close(1000))
+        await stage.settle()
+        assert stage.seen == ["a"]
+        stage.clock.advance(9.9)
+        assert scope.is_active
+        stage.clock.advance(0.1)
+        assert not scope.is_active
+
+
+async def test_unread_messages_get_the_close_timeout() -> None:
+    stage = Stage(close_timeout=10)
+    async with stage.scope() as scope:
+        stage.receive(text("a"), close(1000))
+        stage.clock.advance(9.9)
+        assert scope.is_active
+        assert await stage.session.incoming.to_list() == ["a"]
+        stage.clock.advance(0.1)
+        assert not scope.is_active
+
+
+async def test_our_own_close_does_not_cancel_the_scope() -> None:
+    stage = Stage(close_timeout=10)
+    async with stage.scope() as scope:
+        stage.session.connection.close(CloseReason(1000))
+        stage.session.connection.connection_lost(None)
+        stage.clock.advance(1000)
+        assert scope.is_active
+
+
+async def test_a_scope_that_ended_is_not_cancelled_again() -> None:
+    stage = Stage(close_timeout=10)
+    async with stage.scope():
+        stage.receive(close(1000))
+    stage.session.connection.connection_lost(None)
+    assert stage.clock.pending == 0
+
+
+async def test_a_peer_that_went_before_the_handler_began_is_noticed() -> None:
+    stage = Stage()
+    stage.session.connection.connection_lost(None)
+    async with stage.scope() as scope:
+        stage.clock.advance(1)
+        assert not scope.is_active
+
+
+async def test_a_message_is_dispatched_and_answered_inside_the_read() -> None:
+    stage = Stage()
+    async with stage.scope() as scope:
+        scope.launch(stage.session.incoming.map("re: {}".format).collect, stage.session.send)
+        await stage.settle()
+        stage.receive(text("a"), text("b"))
+        assert stage.transport.frames == [text_frame("re: a"), text_frame("re: b")]
+        assert len(stage.transport.writes) == 1
+        scope.cancel()
+
+
+async def test_reading_pauses_for_a_busy_collector_and_resumes_when_it_has_caught_up() -> None:
+    stage = Stage(incoming_queue=4)
+    gate = anyio.Event()
+
+    async def slow(message: str) -> None:
+        await gate.wait()
+        stage.seen.append(message)
+
+    async with stage.scope() as scope:
+        scope.launch(stage.session.incoming.collect, slow)
+        await stage.settle()
+        stage.receive(*(text(f"{number}") for number in range(5)))
+        assert not stage.transport.reading
+        assert stage.session.statistics().queued == 4
+        gate.set()
+        await stage.settle()
+        assert stage.transport.reading
+        assert stage.seen == ["0", "1", "2", "3", "4"]
+        scope.cancel()
+
+
+async def test_taking_one_message_at_a_time_reads_on() -> None:
+    stage = Stage(incoming_queue=2)
+    async with stage.scope():
+        stage.receive(text("1"), text("2"))
+        assert not stage.transport.reading
+        assert await stage.session.incoming.first() == "1"
+        assert stage.transport.reading
+        stage.receive(text("3"))
+        assert await stage.session.incoming.take(2).to_list() == ["2", "3"]
+
+
+async def test_each_message_goes_to_one_of_several_collectors() -> None:
+    stage = Stage()
+    others: list[str] = []
+    async with stage.scope() as scope:
+        scope.launch(stage.session.incoming.collect, stage.seen.append)
+        scope.launch(stage.session.incoming.collect, others.append)
+        await stage.settle()
+        stage.receive(*(text(f"{number}") for number in range(10)))
+        await stage.settle()
+        assert sorted(stage.seen + others) == [f"{number}" for number in range(10)]
+        scope.cancel()
+
+
+async def test_a_failing_collector_keeps_what_it_did_not_take() -> None:
+    stage = Stage()
+
+    def refuse(message: str) -> None:
+        raise RuntimeError(message)
+
+    async with stage.scope():
+        stage.receive(text("1"), text("2"))
+        with pytest.raises(RuntimeError, match="1"):
+            await stage.session.incoming.collect(refuse)
+        assert await stage.session.incoming.first() == "2"
+
+
+async def test_a_collector_that_fails_while_being_dispatched_to_fails_in_its_own_task() -> None:
+    stage = Stage()
+
+    def refuse(message: str) -> None:
+        raise RuntimeError(message)
+
+    with pytest.raises(RuntimeError, match="1"):
+        async with stage.scope() as scope:
+            scope.launch(stage.session.incoming.collect, refuse)
+            await stage.settle()
+            stage.receive(text("1"), text("2"))
+            assert stage.session.is_open
+            await anyio.sleep_forever()
+
+
+async def test_a_job_that_ends_because_the_session_is_over_is_no_failure() -> None:
+    stage = Stage()
+    async with stage.scope() as scope:
+        job = scope.launch(stage.session.incoming.collect)
+        await stage.settle()
+        stage.session.connection.connection_lost(None)
+        await job.join()
+        await anyio.lowlevel.checkpoint()
+        assert scope.is_active
+        assert isinstance(job.error, SessionAborted)
+
+
+async def test_the_end_of_another_session_is_a_failure() -> None:
+    stage, other = Stage(), Stage()
+    with pytest.raises(SessionAborted):
+        async with stage.scope() as scope, other.scope():
+            other.session.connection.connection_lost(None)
+            scope.launch(other.session.send, "late")
+            await anyio.sleep_forever()
+
+
+async def test_statistics_and_repr_tell_what_is_going_on() -> None:
+    stage = Stage()
+    assert repr(stage.session) == "<Session '/here' open>"
+    stage.receive(text("a"))
+    assert stage.session.statistics().queued == 1
+    stage.receive(close(1000, "bye"))
+    assert repr(stage.session) == "<Session '/here' closed: 1000 (NORMAL): bye>"
+    assert stage.transport.frames == [close_frame(1000, "bye")]

@@ -1,0 +1,99 @@
+"""The benchmarks run, with next to nothing to do, and their tables are whole. No time is judged here."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarks import __main__, channels, echo, flows, hot, load
+from benchmarks.measuring import OURS, Contender, Effort, Gate, Table, Verdict, measure_rounds, present
+from benchmarks.report import gate_text, table_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TINY = Effort(rounds=1, scale=0.001)
+
+
+def check(tables: list[Table]) -> None:
+    """Look for our row and its ratio in the text of each table."""
+    assert tables
+    for table in tables:
+        text = table_text(table)
+        ratios = table.ratios(OURS, table.reference)
+        assert ratios is not None
+        assert all(ratio > 0 for ratio in ratios)
+        assert f"\n{OURS} " in text
+        assert f"x {table.reference}" in text
+        assert "not measured" not in text or table.missing
+
+
+def test_flows() -> None:
+    check(flows.measure(TINY))
+
+
+def test_hot() -> None:
+    check(hot.measure(TINY, sizes=(10, 20)))
+
+
+def test_channels() -> None:
+    check(channels.measure(TINY))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_echo() -> None:
+    check(echo.measure(TINY, shapes=[echo.Shape("tiny", 4, 200, 30_000, (Gate(OURS, "websockets", most=9),), connections=3)]))
+
+
+def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(__main__, "QUICK", TINY)
+    path = tmp_path / "flows.json"
+    assert __main__.main(["flows", "--quick", "--rounds", "2", "--json", str(path)]) == 0
+    assert f"\n{OURS} " in capsys.readouterr().out
+    (table,) = json.loads(path.read_text())["areas"]["flows"]
+    assert [row["name"] for row in table["rows"]].count(OURS) == 1
+    assert all(len(row["times"]) == len(row["ratios"]) == 2 for row in table["rows"])
+
+
+def test_unknown_area_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        __main__.main(["tepid"])
+    assert "no such area: tepid" in capsys.readouterr().err
+
+
+def test_rounds_take_turns() -> None:
+    calls: list[str] = []
+
+    def contender(name: str) -> Contender:
+        def measure() -> float:
+            calls.append(name)
+            return 1.0
+
+        return Contender(name, measure)
+
+    assert measure_rounds([contender("a"), contender("b")], 3) == {"a": [1, 1, 1], "b": [1, 1, 1]}
+    assert "".join(calls) == "abbaab"
+
+
+def test_missing_packages_are_told_and_left_out() -> None:
+    here = Contender("here", lambda: 1.0)
+    gone = Contender("gone", lambda: 1.0, ("no_such_package",))
+    assert present([here, gone]) == ([here], ("no_such_package",))
+
+
+def test_gates() -> None:
+    table = Table("t", "ns per thing", "b", {"a": [1.0, 2.0, 4.0], "b": [4.0, 4.0, 4.0]})
+    assert table.verdict(Gate("a", "b", most=0.25)) == Verdict(0.5, 2.0)
+    assert table.verdict(Gate("a", "b", least=2, faster=True)) == Verdict(2.0, None)
+    assert table.verdict(Gate("a", "c", most=1)) is None
+    assert gate_text(table, Gate("a", "b", most=0.25)) == "≤ 0.25x b: 0.50, misses by 2.00x"
+    assert gate_text(table, Gate("a", most=3)) == "≤ 3 ns: 2.00, holds"
+    assert gate_text(table, Gate("a", "b", least=0.5, most=2)) == "0.5-2x b: 0.50, holds"
+
+
+def test_masked_frame() -> None:
+    assert load.reply_frame(b"x" * 8192) == b"\x82\x7e\x20\x00" + b"x" * 8192
+    assert load.masked_frame(b"\0" * 6) == b"\x82\x86" + b"\x1b\x5a\xc3\x96" + b"\x1b\x5a\xc3\x96\x1b\x5a"
