@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 import trio
 
@@ -23,7 +23,7 @@ class TrioSleeper:
         self._task: Task | None = None
         self._woken = False
 
-    def __await__(self) -> Generator[object, object, None]:
+    def __await__(self) -> Generator[Any, Any, None]:
         if not self._woken:
             self._task = trio.lowlevel.current_task()
             yield from trio.lowlevel.wait_task_rescheduled(self._abort).__await__()  # noqa: ASYNC105 - by hand

@@ -10,7 +10,7 @@ What a user's callback returned is looked at in one place, `waiting`: a producer
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Iterator
-from typing import Final, Generic, TypeAlias, TypeVar, cast, final
+from typing import Any, Final, Generic, TypeAlias, TypeVar, cast, final
 
 from anyio import lowlevel
 
@@ -50,7 +50,7 @@ class _Turn:
 
     __slots__ = ()
 
-    def __await__(self) -> Generator[object, object, None]:
+    def __await__(self) -> Generator[Any, Any, None]:
         return lowlevel.checkpoint().__await__()
 
     def __repr__(self) -> str:

@@ -105,7 +105,7 @@ class _Sender(Generic[T]):
 
     def __await__(self) -> Generator[object, object, None]:
         if self.outcome is NOTHING:
-            self._sleeper = new_sleeper(self._withdraw)
+            self._sleeper = new_sleeper(lambda: self._channel.withdraw(self))
             try:
                 yield from self._sleeper.__await__()
             except BaseException:
@@ -115,10 +115,6 @@ class _Sender(Generic[T]):
                 raise
         if isinstance(self.outcome, Exception):
             raise self.outcome
-
-    def _withdraw(self) -> None:
-        if self.outcome is NOTHING:
-            self._channel._senders.remove(self)
 
 
 class _ParkedReceiver(Generic[T]):
@@ -258,6 +254,11 @@ class Channel(Generic[T]):
             self.undelivered(oldest)
         else:
             self.undelivered(value)
+
+    def withdraw(self, sender: _Sender[T]) -> None:
+        """Take a suspended sender out of the queue, if it is there."""
+        if sender.outcome is NOTHING:
+            self._senders.remove(sender)
 
     def undelivered(self, value: T) -> None:
         """Report a value that was accepted or offered and will never be received."""

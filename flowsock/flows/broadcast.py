@@ -40,13 +40,13 @@ class _Subscription(Subscriber[T]):
         self.index = index
 
     def next_value(self) -> T | Nothing:
-        return self._broadcast._pick_up(self)
+        return self._broadcast.pick_up(self)
 
     def fall_behind(self) -> None:
-        self._broadcast._fall_behind(self)
+        self._broadcast.fall_behind(self)
 
     def released(self) -> None:
-        self._broadcast._release(self)
+        self._broadcast.release(self)
 
 
 class _Emitter(Generic[T]):
@@ -72,7 +72,7 @@ class _Emitter(Generic[T]):
 
     def close(self) -> None:
         if not self.done:
-            self._broadcast._withdraw(self)
+            self._broadcast.withdraw(self)
 
 
 class Broadcast(Dispatcher[T]):
@@ -232,7 +232,7 @@ class Broadcast(Dispatcher[T]):
         while len(self._values) > keep:
             self._values.popleft()
 
-    def _withdraw(self, emitter: _Emitter[T]) -> None:
+    def withdraw(self, emitter: _Emitter[T]) -> None:
         if emitter is not self._rendezvous:
             self._emitters.remove(emitter)
             return
@@ -247,7 +247,7 @@ class Broadcast(Dispatcher[T]):
         start = max(self._replay_from, self._tail - self.replay)
         subscription = _Subscription(self, emit, start)
         self._lag_at(start)
-        self._join(subscription)
+        self.join(subscription)
         return subscription
 
     def _lag_at(self, index: int) -> None:
@@ -272,7 +272,7 @@ class Broadcast(Dispatcher[T]):
         # Dropping the oldest value moves counts, not subscribers.
         return max(subscription.index, self._slowest)
 
-    def _pick_up(self, subscription: _Subscription[T]) -> T | Nothing:
+    def pick_up(self, subscription: _Subscription[T]) -> T | Nothing:
         index = self._position(subscription)
         if index == self._tail:
             self._unlag(index)
@@ -285,17 +285,17 @@ class Broadcast(Dispatcher[T]):
             self._progressed()
         return value
 
-    def _fall_behind(self, subscription: _Subscription[T]) -> None:
+    def fall_behind(self, subscription: _Subscription[T]) -> None:
         subscription.index = self._front
         self._lag_at(self._front)
 
-    def _release(self, subscription: _Subscription[T]) -> None:
+    def release(self, subscription: _Subscription[T]) -> None:
         if subscription.index != _IDLE:
             self._unlag(self._position(subscription))
         # If it was the last one, this passes all suspended values through the replay cache. Whoever watches the count may emit
         # and comes after them.
         self._progressed()
-        self._leave(subscription)
+        self.leave(subscription)
 
     # Replay
 

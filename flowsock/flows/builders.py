@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar, overload
 
 from flowsock.channels.channel import Channel
 from flowsock.emitting import settle, waiting
@@ -94,6 +94,16 @@ def interval(period: float, *, initial_delay: float | None = None) -> Flow[int]:
     return Flow(IntervalSource(period, period if initial_delay is None else initial_delay))
 
 
+# The first kind that fits decides.
+_CONVERSIONS: Final[tuple[tuple[type[Any], Callable[[Any], Flow[Any]]], ...]] = (
+    (Flow, lambda source: source),
+    (Channel, lambda source: Flow(ChannelSource(source))),
+    (AsyncIterator, lambda source: Flow(GeneratorSource(partial(Borrowed, source)))),
+    (AsyncIterable, lambda source: Flow(GeneratorSource(source.__aiter__))),
+    (Iterable, lambda source: Flow(IterableSource(source))),
+)
+
+
 @overload
 def as_flow(source: Flow[T], /) -> Flow[T]: ...
 @overload
@@ -118,20 +128,13 @@ def as_flow(source: Any, /) -> Flow[Any]:
     Raises:
         TypeError: the argument is none of these.
     """
-    if isinstance(source, Flow):
-        return source
-    if isinstance(source, Channel):
-        return Flow(ChannelSource(source))
     if hasattr(source, "subscribe_async"):
         from flowsock.interop.aioreactive import ObservableSource
 
         return Flow(ObservableSource(source))
-    if isinstance(source, AsyncIterator):
-        return Flow(GeneratorSource(partial(Borrowed, source)))
-    if isinstance(source, AsyncIterable):
-        return Flow(GeneratorSource(source.__aiter__))
-    if isinstance(source, Iterable):
-        return Flow(IterableSource(source))
+    for kind, make in _CONVERSIONS:
+        if isinstance(source, kind):
+            return make(source)
     if callable(source):
         return Flow(FunctionSource(source))
     raise TypeError(

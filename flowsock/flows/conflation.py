@@ -22,38 +22,41 @@ def same_value(old: object, new: object) -> bool:
 
 
 class _Observer(Subscriber[T]):
-    """A collector of a state; ``seen`` is the value it got last, while it is busy."""
+    """A collector of a state; while it is busy it knows the value it got last, and the number of that change."""
 
-    __slots__ = ("_state", "seen")
+    __slots__ = ("_change", "_seen", "_state")
 
     def __init__(self, state: Conflation[T], chain: Emit[T]) -> None:
         super().__init__(chain)
         self._state = state
-        self.seen: T | Nothing = NOTHING
+        self._seen: T | Nothing = NOTHING
+        self._change = -1
 
     def next_value(self) -> T | Nothing:
-        latest = self._state.value
-        if self.seen is not NOTHING and self._state.same(self.seen, latest):
+        if self._change == self._state.change:
             return NOTHING
-        self.seen = latest
-        return latest
+        seen, latest = self._seen, self._state.value
+        self._seen, self._change = latest, self._state.change
+        return NOTHING if seen is not NOTHING and self._state.same(seen, latest) else latest
 
     def fall_behind(self) -> None:
-        self.seen = self._state.dispatched
+        self._seen, self._change = self._state.dispatched, self._state.dispatched_change
 
     def released(self) -> None:
-        self._state._leave(self)
+        self._state.leave(self)
 
 
 class Conflation(StateEngine[T]):
     """Keep one value and show its changes, rules ST1 to ST5 of Kotlin's ``StateFlow``."""
 
-    __slots__ = ("_value", "dispatched", "same")
+    __slots__ = ("_value", "change", "dispatched", "dispatched_change", "same")
 
     def __init__(self, value: T, same: Callable[[T, T], object]) -> None:
         super().__init__()
         self._value = value
+        self.change = 0  # how often the value was replaced
         self.dispatched = value
+        self.dispatched_change = 0
         self.same: Callable[[T, T], bool] = lambda old, new: same(old, new) is True
 
     @property
@@ -65,21 +68,24 @@ class Conflation(StateEngine[T]):
         if self.same(self._value, value):
             return
         self._value = value
+        self.change += 1
         if not self._dispatching:
             self._dispatch()
 
     def _dispatch(self) -> None:
         self._dispatching = True
         try:
-            while self.dispatched is not self._value:
-                self.dispatched = self._value
-                self._deliver(self.dispatched)
+            while self.dispatched_change != self.change:
+                before, skipped = self.dispatched, self.change - self.dispatched_change > 1
+                self.dispatched, self.dispatched_change = self._value, self.change
+                if not (skipped and self.same(before, self.dispatched)):
+                    self._deliver(self.dispatched)
         finally:
             self._dispatching = False
 
     def subscribe(self, emit: Emit[T]) -> Subscriber[T]:
         observer = _Observer(self, emit)
-        self._join(observer)
+        self.join(observer)
         return observer
 
     @property

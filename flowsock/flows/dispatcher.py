@@ -44,11 +44,13 @@ class Dispatcher(HotSource[T]):
         """Count the collectors."""
         return len(self._subscribers)
 
-    def _join(self, subscriber: Subscriber[T]) -> None:
+    def join(self, subscriber: Subscriber[T]) -> None:
+        """Count a collector in."""
         self._subscribers[subscriber] = None
         self._changed()
 
-    def _leave(self, subscriber: Subscriber[T]) -> None:
+    def leave(self, subscriber: Subscriber[T]) -> None:
+        """Count a collector out."""
         del self._subscribers[subscriber]
         self._changed()
 

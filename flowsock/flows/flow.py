@@ -17,6 +17,8 @@ from flowsock.flows.sharing import share
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
+    from aioreactive import AsyncObservable
+
     from flowsock.emitting import Emit
     from flowsock.flows.dispatcher import Dispatcher, StateEngine
     from flowsock.flows.sharing import SharingStarted
@@ -393,6 +395,16 @@ class Flow(Generic[T_co]):
         share(self.source, scope, started, engine, engine.set, lambda: engine.set(initial))
         return StateFlow(engine)
 
+    def to_observable(self) -> AsyncObservable[T_co]:
+        """Make an aioreactive observable of this flow, on asyncio.
+
+        Law: each subscription collects the flow in a task of its own, which belongs to the subscription. Disposing of that one
+        cancels the collection and waits until it has cleaned up.
+        """
+        from flowsock.interop.aioreactive import to_observable
+
+        return to_observable(self)
+
 
 class SharedFlow(Flow[T_co]):
     """A hot flow that gives each value to all its collectors (Kotlin: ``SharedFlow``); it never completes.
@@ -408,22 +420,21 @@ class SharedFlow(Flow[T_co]):
       ``buffer`` or ``conflate`` of its own, with a dropping policy, is never waited for.
     """
 
-    __slots__ = ()
-
-    source: Dispatcher[T_co]
+    __slots__ = ("_dispatcher",)
 
     def __init__(self, engine: Dispatcher[T_co]) -> None:
         super().__init__(engine)
+        self._dispatcher = engine
 
     @property
     def replay_cache(self) -> list[T_co]:
         """Copy what a late collector would get first, oldest first."""
-        return self.source.replay_cache
+        return self._dispatcher.replay_cache
 
     @property
     def subscription_count(self) -> StateFlow[int]:
         """Tell how many collectors there are, now and as they come and go; no change is conflated away."""
-        return StateFlow(subscription_count(self.source))
+        return StateFlow(subscription_count(self._dispatcher))
 
 
 class StateFlow(SharedFlow[T_co]):
@@ -433,17 +444,16 @@ class StateFlow(SharedFlow[T_co]):
     completes.
     """
 
-    __slots__ = ()
-
-    source: StateEngine[T_co]
+    __slots__ = ("_state",)
 
     def __init__(self, engine: StateEngine[T_co]) -> None:
         super().__init__(engine)
+        self._state = engine
 
     @property
     def value(self) -> T_co:
         """Give the current value."""
-        return self.source.value
+        return self._state.value
 
     def conflate(self) -> StateFlow[T_co]:
         """Return this flow: it is conflated as it is."""

@@ -30,9 +30,7 @@ class MutableSharedFlow(SharedFlow[T]):
         ValueError: a size is negative, or a dropping policy has no buffer to drop from.
     """
 
-    __slots__ = ()
-
-    source: Broadcast[T]
+    __slots__ = ("_broadcast",)
 
     def __init__(
         self,
@@ -41,7 +39,8 @@ class MutableSharedFlow(SharedFlow[T]):
         extra_buffer_capacity: int = 0,
         on_buffer_overflow: BufferOverflow = BufferOverflow.SUSPEND,
     ) -> None:
-        super().__init__(Broadcast(replay, extra_buffer_capacity, on_buffer_overflow))
+        self._broadcast: Broadcast[T] = Broadcast(replay, extra_buffer_capacity, on_buffer_overflow)
+        super().__init__(self._broadcast)
 
     def emit(self, value: T, /) -> Awaitable[None]:
         """Emit a value; await the result before emitting the next.
@@ -50,7 +49,7 @@ class MutableSharedFlow(SharedFlow[T]):
         wait for unless the slowest collector is behind by the whole buffer. Cancelling the wait takes the value back from those
         who have not seen it.
         """
-        return self.source.emit(value)
+        return self._broadcast.emit(value)
 
     def emit_nowait(self, value: T, /) -> None:
         """Emit a value if nobody has to be waited for.
@@ -60,17 +59,17 @@ class MutableSharedFlow(SharedFlow[T]):
         Raises:
             WouldBlock: somebody would have to be waited for; the value was not emitted.
         """
-        self.source.emit_nowait(value)
+        self._broadcast.emit_nowait(value)
 
     def reset_replay_cache(self) -> None:
         """Forget the replay cache for future collectors; present ones still get what waits for them."""
-        self.source.reset_replay_cache()
+        self._broadcast.reset_replay_cache()
 
     @property
     def dropped(self) -> int:
         """Count the values lost to the overflow policy."""
-        return self.source.dropped
+        return self._broadcast.dropped
 
     def as_shared_flow(self) -> SharedFlow[T]:
         """Give the read-only view."""
-        return SharedFlow(self.source)
+        return SharedFlow(self._broadcast)

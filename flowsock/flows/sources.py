@@ -11,7 +11,7 @@ from flowsock.channels.channel import BUFFERED, BufferOverflow, Channel
 from flowsock.emitting import FAIR_TURN, READY, TURN, settle, waiting
 from flowsock.flows.operators.buffering import Channeled
 from flowsock.flows.source import Source
-from flowsock.scopes.groups import collapse
+from flowsock.scopes.groups import collapse, is_group
 from flowsock.scopes.scope import coroutine_scope
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ async def _closed(iterator: AsyncIterator[Any], failure: BaseException) -> None:
         await cast("AsyncGenerator[Any, None]", iterator).aclose()
     except BaseException as raised:
         # A task group around a `yield` wraps the generator's own exit.
-        error = collapse(raised) if isinstance(raised, BaseExceptionGroup) else raised
+        error = collapse(raised) if is_group(raised) else raised
         if isinstance(error, GeneratorExit):
             return
         raise error from (failure if isinstance(failure, Exception) else error.__cause__)
@@ -149,7 +149,8 @@ class IntervalSource(Source[int]):
             await sleep_until(due)
             await settle(emit(count))
             count += 1
-            due = max(due + self._period, current_time())
+            missed = (current_time() - due) // self._period
+            due += self._period * max(missed + 1, 1)
 
 
 class Producer(Channel[T]):

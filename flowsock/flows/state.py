@@ -26,43 +26,42 @@ class MutableStateFlow(StateFlow[T]):
             as a change, so arrays, whose ``==`` gives arrays, are safe.
     """
 
-    __slots__ = ()
-
-    source: Conflation[T]
+    __slots__ = ("_conflation",)
 
     def __init__(self, value: T, *, same: Callable[[T, T], object] = same_value) -> None:
-        super().__init__(Conflation(value, same))
+        self._conflation: Conflation[T] = Conflation(value, same)
+        super().__init__(self._conflation)
 
     @property
     def value(self) -> T:
         """Give or set the current value."""
-        return self.source.value
+        return self._conflation.value
 
     @value.setter
     def value(self, value: T) -> None:
-        self.source.set(value)
+        self._conflation.set(value)
 
     def emit(self, value: T, /) -> Awaitable[None]:
         """Set the value; there is nothing to wait for."""
-        self.source.set(value)
+        self._conflation.set(value)
         return READY
 
     def emit_nowait(self, value: T, /) -> None:
         """Set the value."""
-        self.source.set(value)
+        self._conflation.set(value)
 
     def update(self, function: Callable[[T], T], /) -> T:
         """Set the value to a function of the current one, and give the new one."""
-        self.source.set(function(self.source.value))
-        return self.source.value
+        self._conflation.set(function(self._conflation.value))
+        return self._conflation.value
 
     def compare_and_set(self, expected: T, value: T, /) -> bool:
         """Set the value if the current one is the same as expected; tell whether it was."""
-        if not self.source.same(self.source.value, expected):
+        if not self._conflation.same(self._conflation.value, expected):
             return False
-        self.source.set(value)
+        self._conflation.set(value)
         return True
 
     def as_state_flow(self) -> StateFlow[T]:
         """Give the read-only view."""
-        return StateFlow(self.source)
+        return StateFlow(self._conflation)

@@ -144,8 +144,8 @@ class Subscriber(ABC, Generic[T]):
                 raise self._failure
             if self._pending is not None:
                 await checkpoint_if_cancelled()
-                pending, self._pending = self._pending, None
-                await pending
+                waited_for, self._pending = self._pending, None
+                await waited_for
                 continue
             turns -= 1
             if turns:

@@ -36,8 +36,8 @@ class ObservableSource(Source[T]):
     """The values of an observable, which each collection subscribes to.
 
     Law: values are handled in the collecting task, one after the other, in the order of the calls of ``asend``. However the
-    collection ends, it disposes of the subscription before it returns. What the collector raises is not shown to the observable,
-    unless that one sends from inside ``subscribe_async``, in the collecting task itself.
+    collection ends, it disposes of the subscription before it returns. What the collector raises is not shown to the
+    observable, unless that one sends from inside ``subscribe_async``, in the collecting task itself.
     """
 
     __slots__ = ("_observable",)
@@ -124,8 +124,8 @@ def to_observable(flow: Flow[T]) -> AsyncObservable[T]:
 
     Law: the collection is a task of asyncio that belongs to the subscription, not to a scope: nobody but the subscriber waits
     for it. It awaits the observer's ``asend`` before it goes on. A failure of the flow, or of ``asend``, goes to ``athrow``,
-    completion to ``aclose``. Disposing of the subscription cancels the task, waits until the flow has cleaned up, and raises what
-    failed meanwhile; the observer hears nothing more. Disposed of from inside ``asend``, the flow stops when that returns.
+    completion to ``aclose``. Disposing of the subscription cancels the task, waits until the flow has cleaned up, and raises
+    what failed meanwhile; the observer hears nothing more. Disposed of from inside ``asend``, the flow stops when that returns.
     """
     return _FlowObservable(flow.source)
 
@@ -142,7 +142,8 @@ class _FlowObservable(AsyncObservable[T]):
         throw: ThrowAsync | None = None,
         close: CloseAsync | None = None,
     ) -> AsyncDisposable:
-        observer = send if isinstance(send, AsyncObserver) else AsyncAnonymousObserver(send, throw, close)
+        given: Any = send
+        observer: AsyncObserver[T] = given if isinstance(send, AsyncObserver) else AsyncAnonymousObserver(send, throw, close)
         return _Subscription(self._source, observer)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from anyio import create_task_group, get_cancelled_exc_class
 
@@ -21,8 +21,13 @@ class Stop(BaseException):
     """
 
 
+def is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
+    """Tell whether an error is a group of errors."""
+    return isinstance(error, BaseExceptionGroup)
+
+
 def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
+    if is_group(error):
         for inner in error.exceptions:
             yield from _leaves(inner)
     else:
@@ -38,12 +43,7 @@ def collapse(group: BaseExceptionGroup[BaseException]) -> BaseException:
     yielding = (get_cancelled_exc_class(), GeneratorExit, Stop)
     real: dict[tuple[int, ...], BaseException] = {}
     for error in group.exceptions:
-        if not isinstance(error, BaseExceptionGroup):
-            remainder = None if isinstance(error, yielding) else error
-        elif (parts := error.split(yielding))[0] is None:
-            remainder = error
-        else:
-            remainder = parts[1] and collapse(parts[1])
+        remainder = _without(yielding, error)
         if remainder is not None:
             # By its leaves, because trio copies the groups that pass its cancel scopes.
             real[tuple(map(id, _leaves(remainder)))] = remainder
@@ -53,6 +53,15 @@ def collapse(group: BaseExceptionGroup[BaseException]) -> BaseException:
     if len(real) == 1:
         return next(iter(real.values()))
     return BaseExceptionGroup(group.message, list(real.values()))
+
+
+def _without(yielding: tuple[type[BaseException], ...], error: BaseException) -> BaseException | None:
+    if is_group(error):
+        dropped, rest = error.split(yielding)
+        if dropped is None:
+            return error
+        return None if rest is None else collapse(rest)
+    return None if isinstance(error, yielding) else error
 
 
 class task_group:

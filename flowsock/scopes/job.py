@@ -91,7 +91,7 @@ class Job(Generic[T_co]):
         self.cancel()
         await self.join()
 
-    def __await__(self) -> Generator[object, object, T_co]:
+    def __await__(self) -> Generator[Any, Any, T_co]:
         return self._outcome().__await__()
 
     async def _outcome(self) -> T_co:

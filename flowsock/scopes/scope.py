@@ -94,8 +94,8 @@ class Scope:
         Raises:
             RuntimeError: the block that made the scope has ended.
         """
-        name = name or getattr(function, "__qualname__", None) or repr(function)
-        job: Job[Any] = Job(partial(function, *args) if args else function, name)
+        name = name or str(getattr(function, "__qualname__", function))
+        job: Job[Any] = Job(partial(function, *args), name)
         self._jobs[job] = None
         if not self.is_active:
             job.cancel()

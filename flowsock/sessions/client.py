@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic
 
-from anyio import fail_after
+from anyio import move_on_after
 
 from flowsock.errors import HandshakeError
 from flowsock.sessions.config import WebSocketConfig, subprotocol_names
@@ -79,15 +79,12 @@ class connect(Generic[In, Out]):
         accepts = accepted_messages(getattr(self, "__orig_class__", None))
         loop = running_loop("connect")
         handshake = _Handshake(loop)
-        with fail_after(self._open_timeout):
-            transport = await self._open_transport(loop, handshake)
-            try:
-                transport.write(self._head)
-                response = await handshake.answer
-                subprotocol = check_response(response, self._key, subprotocols=self._subprotocols)
-            except BaseException:
-                transport.abort()
-                raise
+        opened = None
+        with move_on_after(self._open_timeout):
+            opened = await self._shake_hands(loop, handshake)
+        if opened is None:
+            raise TimeoutError(f"no session with {self._url.authority} within {self._open_timeout:g} s")
+        transport, subprotocol = opened
         codec = Codec(client=True, max_message_size=self._config.max_message_size, max_fragments=self._config.max_fragments)
         self._session = session = Session[In, Out](
             transport, loop, codec, self._config, self._request, client=True, accepts=accepts, subprotocol=subprotocol
@@ -98,6 +95,18 @@ class connect(Generic[In, Out]):
         session.enter(await self._scope.__aenter__())
         hand_over(transport, session.connection, handshake.early, lost=handshake.lost)
         return session
+
+    async def _shake_hands(
+        self, loop: asyncio.AbstractEventLoop, handshake: _Handshake
+    ) -> tuple[asyncio.Transport, str | None]:
+        transport = await self._open_transport(loop, handshake)
+        try:
+            transport.write(self._head)
+            response = await handshake.answer
+            return transport, check_response(response, self._key, subprotocols=self._subprotocols)
+        except BaseException:
+            transport.abort()
+            raise
 
     async def _open_transport(self, loop: asyncio.AbstractEventLoop, handshake: _Handshake) -> asyncio.Transport:
         context = None

@@ -154,8 +154,10 @@ class Connection:
         self.check_open()
         if isinstance(message, str):
             frame = self._codec.text(message)
-        elif isinstance(message, bytes | bytearray | memoryview):
+        elif isinstance(message, bytes | bytearray):
             frame = self._codec.binary(message)
+        elif isinstance(message, memoryview):
+            frame = self._codec.binary(message.tobytes())
         else:
             raise TypeError(f"a session sends str or bytes, not {type(message).__name__}: encode it first")
         self._messages_sent += 1
@@ -212,7 +214,7 @@ class Connection:
 
     def _give_up_slow_reader(self) -> None:
         seconds = self.config.send_timeout
-        self._end(CloseReason(CloseCode.TRY_AGAIN_LATER, f"the peer read nothing for {seconds:g} s"))
+        self._end(CloseReason(CloseCode.TRY_AGAIN_LATER, f"the peer did not catch up in {seconds:g} s"))
         self._transport.abort()
 
     # Receiving
@@ -317,11 +319,12 @@ class Connection:
         self._set_timer(self.config.close_timeout, self._transport.abort)
 
     def abandon(self, reason: CloseReason) -> None:
-        """Tell the peer why, if it still reads, and end the connection without waiting for an answer."""
-        if self._state is not _State.OPEN:
+        """Tell the peer why, unless a Close was sent before, and end the connection without waiting for an answer."""
+        if self._state is _State.LOST:
             return
-        self._write(self._codec.close(reason))
-        self._end(reason)
+        if self._state is _State.OPEN:
+            self._write(self._codec.close(reason))
+            self._end(reason)
         self._transport.close()
         self._set_timer(_ABORT_GRACE, self._transport.abort)
 

@@ -9,6 +9,7 @@ from typing_extensions import TypeVar
 
 from flowsock.errors import SessionClosed
 from flowsock.flows.flow import Flow
+from flowsock.scopes.groups import is_group
 from flowsock.sessions.connection import Connection, own_reason
 from flowsock.sessions.incoming import Incoming
 from flowsock.wire.close import CloseCode
@@ -134,7 +135,7 @@ class Session(Generic[In, Out]):
 
     def is_over_by(self, error: BaseException) -> bool:
         """Tell whether an error, or every error of a group, only says that this session is over."""
-        if isinstance(error, BaseExceptionGroup):
+        if is_group(error):
             return all(map(self.is_over_by, error.exceptions))
         return isinstance(error, SessionClosed) and error.reason is self.close_reason
 

@@ -41,7 +41,7 @@ def parse_url(url: str) -> WebSocketURL:
     if parts.username is not None or parts.fragment:
         raise ValueError(f"a WebSocket's address has no user and no fragment (RFC 6455 section 3): {url!r}")
     default = _PORTS[parts.scheme]
-    port = parts.port or default
+    port = default if parts.port is None else parts.port
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return WebSocketURL(parts.scheme == "wss", parts.hostname, port, host if port == default else f"{host}:{port}", target)

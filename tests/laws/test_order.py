@@ -115,6 +115,24 @@ async def test_a_state_set_from_inside_a_chain_follows_for_everybody() -> None:
     assert seen == [[0, 1, 2, 3, 4]] * 3
 
 
+async def test_a_state_set_there_and_back_from_inside_a_chain_is_no_change() -> None:
+    state = MutableStateFlow("a")
+    seen: list[str] = []
+
+    def waver(value: str) -> None:
+        if value == "b":
+            state.value = "c"
+            state.value = "b"
+
+    async with coroutine_scope() as scope:
+        state.on_each(waver).launch_in(scope)
+        state.on_each(seen.append).launch_in(scope)
+        await settled()
+        state.value = "b"
+        scope.cancel()
+    assert seen == ["a", "b"]
+
+
 @pytest.mark.parametrize("overflow", BufferOverflow)
 async def test_two_emitters_are_seen_in_one_order_by_fast_and_slow_subscribers(overflow: BufferOverflow) -> None:
     shared = MutableSharedFlow[int](extra_buffer_capacity=3, on_buffer_overflow=overflow)

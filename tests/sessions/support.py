@@ -6,7 +6,7 @@ import asyncio
 import socket
 import struct
 from base64 import b64encode
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import anyio
@@ -175,10 +175,8 @@ async def raw_peer(server: Server, *, receive_buffer: int | None = None) -> Asyn
         yield Peer(reader, writer)
     finally:
         writer.close()
-        try:
+        with suppress(OSError):
             await writer.wait_closed()
-        except OSError:
-            pass
 
 
 @asynccontextmanager
@@ -245,7 +243,7 @@ class RecordingTransport:
     def __init__(self) -> None:
         self.writes: list[bytes] = []
         self.calls: list[str] = []
-        self.reading = True
+        self._reading = True
         self.half_close = True
 
     def write(self, data: bytes, /) -> None:
@@ -269,12 +267,15 @@ class RecordingTransport:
         self.calls.append("abort")
 
     def pause_reading(self) -> None:
-        assert self.reading
-        self.reading = False
+        assert self._reading
+        self._reading = False
 
     def resume_reading(self) -> None:
-        assert not self.reading
-        self.reading = True
+        assert not self._reading
+        self._reading = True
+
+    def is_reading(self) -> bool:
+        return self._reading
 
     def get_extra_info(self, name: str, default: Any = None, /) -> Any:
         return {"peername": ("192.0.2.1", 4711)}.get(name, default)
@@ -379,7 +380,7 @@ async def handling(
 async def until(condition: Callable[[], object]) -> None:
     """Wait until something holds that nobody tells of."""
     with fail_after(BOUND):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 there is no event to wait for
             await anyio.sleep(0.002)
 
 

@@ -55,7 +55,7 @@ def test_messages_are_written_as_frames_at_once() -> None:
 def test_only_text_and_bytes_are_sent() -> None:
     bench = Bench()
     with pytest.raises(TypeError, match="str or bytes, not int"):
-        bench.connection.send(1)  # type: ignore[arg-type]
+        bench.connection.send(1)
     assert bench.transport.writes == []
     assert bench.connection.is_open
 
@@ -118,16 +118,16 @@ def test_messages_of_a_kind_that_is_not_accepted_end_with_1003() -> None:
 def test_reading_stops_at_the_limit_of_the_queue_and_goes_on_at_half_of_it() -> None:
     bench = Bench(incoming_queue=4)
     bench.receive(text("1"), text("2"), text("3"))
-    assert bench.transport.reading
+    assert bench.transport.is_reading()
     bench.receive(text("4"), text("5"))
-    assert not bench.transport.reading
+    assert not bench.transport.is_reading()
     for expected in ("1", "2"):
         assert bench.connection.messages.poll() == expected
         bench.connection.relieve()
-        assert not bench.transport.reading
+        assert not bench.transport.is_reading()
     assert bench.connection.messages.poll() == "3"
     bench.connection.relieve()
-    assert bench.transport.reading
+    assert bench.transport.is_reading()
     bench.connection.relieve()
     assert received(bench) == ["4", "5"]
 
@@ -135,10 +135,10 @@ def test_reading_stops_at_the_limit_of_the_queue_and_goes_on_at_half_of_it() -> 
 def test_a_queue_of_one_works() -> None:
     bench = Bench(incoming_queue=1)
     bench.receive(text("1"))
-    assert not bench.transport.reading
+    assert not bench.transport.is_reading()
     assert bench.connection.messages.poll() == "1"
     bench.connection.relieve()
-    assert bench.transport.reading
+    assert bench.transport.is_reading()
 
 
 def test_control_frames_are_answered_while_the_queue_is_full() -> None:
@@ -157,7 +157,7 @@ def test_reading_goes_on_when_the_end_comes_while_the_queue_is_full(end: str) ->
     if end == "close":
         bench.connection.close(CloseReason(1000))
         bench.receive(text("2"), text("3"))
-    assert bench.transport.reading
+    assert bench.transport.is_reading()
     assert received(bench) == ["1"]
 
 
@@ -625,7 +625,6 @@ def test_closing_twice_writes_one_close() -> None:
     bench = Bench()
     bench.connection.close(CloseReason(1000))
     bench.connection.close(CloseReason(1001))
-    bench.connection.abandon(CloseReason(1011))
     assert bench.frames == [close_frame(1000)]
     assert bench.code == 1000
 
@@ -719,6 +718,24 @@ def test_a_dropped_session_says_why_and_ends_within_a_second() -> None:
     assert bench.calls == ["close"]
     bench.clock.advance(1)
     assert bench.calls == ["close", "abort"]
+
+
+def test_dropping_a_session_that_waits_for_the_answer_waits_no_more() -> None:
+    bench = Bench(close_timeout=60)
+    bench.connection.close(CloseReason(1000))
+    bench.connection.abandon(CloseReason(1001))
+    assert bench.frames == [close_frame(1000)]
+    assert bench.calls == ["close"]
+    bench.clock.advance(1)
+    assert bench.calls == ["close", "abort"]
+
+
+def test_dropping_a_lost_session_does_nothing() -> None:
+    bench = Bench()
+    bench.connection.connection_lost(None)
+    bench.connection.abandon(CloseReason(1001))
+    assert bench.calls == []
+    assert bench.clock.pending == 0
 
 
 @pytest.mark.anyio

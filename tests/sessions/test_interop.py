@@ -138,15 +138,13 @@ async def test_their_clients_too_big_message_is_1009() -> None:
 
 
 async def test_their_clients_stream_comes_back_in_order() -> None:
-    async with handling(echo) as server, their_client.connect(ws(server), max_queue=None) as client:
-        async with anyio.create_task_group() as tasks:
+    async def send(client: their_client.ClientConnection) -> None:
+        for number in range(2000):
+            await client.send(f"{number}")
 
-            async def send() -> None:
-                for number in range(2000):
-                    await client.send(f"{number}")
-
-            tasks.start_soon(send)
-            assert [await client.recv() for _ in range(2000)] == [f"{number}" for number in range(2000)]
+    async with handling(echo) as server, their_client.connect(ws(server)) as client, anyio.create_task_group() as tasks:
+        tasks.start_soon(send, client)
+        assert [await client.recv() for _ in range(2000)] == [f"{number}" for number in range(2000)]
 
 
 async def test_our_server_chooses_a_subprotocol_of_theirs() -> None:
@@ -339,7 +337,7 @@ async def test_their_server_reads_our_headers() -> None:
 
 async def test_our_client_is_told_why_their_server_refuses() -> None:
     def refuse(connection: their_server.ServerConnection, _request: object) -> Any:
-        return connection.respond(401, "no entry\n")  # type: ignore[arg-type]
+        return connection.respond(401, "no entry\n")
 
     async with their_serving(their_echo, process_request=refuse) as url:
         with pytest.raises(HandshakeRejected, match="401") as caught:
@@ -381,7 +379,10 @@ async def test_two_apps_of_ours_talk_through_each_other() -> None:
             further.incoming.on_each(session.send).launch_in(session.scope)
             await session.incoming.collect(further.send)
 
-    async with handling(echo) as server, serve(app, port=0, drain_timeout=1) as outer:
-        async with connect(ws(outer, f"/relay?to={ws(server)}")) as session:
-            await session.send("there and back")
-            assert await session.incoming.first() == "there and back"
+    async with (
+        handling(echo) as server,
+        serve(app, port=0, drain_timeout=1) as outer,
+        connect(ws(outer, f"/relay?to={ws(server)}")) as session,
+    ):
+        await session.send("there and back")
+        assert await session.incoming.first() == "there and back"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
@@ -14,6 +14,7 @@ from tests.sessions.support import failures, raw_peer, request_head
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 pytestmark = pytest.mark.anyio
 
@@ -91,9 +92,13 @@ async def test_a_file_is_served_with_the_type_that_its_name_says(tmp_path: Path)
         ("what", "application/octet-stream"),
     ):
         (tmp_path / name).write_bytes(b"content of " + name.encode())
-        answer = await ask(app_of(lambda name=name: tmp_path / name))
+        answer = await ask(app_of(partial(give, tmp_path / name)))
         assert answer.headers["content-type"] == content_type
         assert answer.body == b"content of " + name.encode()
+
+
+def give(path: Path) -> Path:
+    return path
 
 
 @pytest.mark.parametrize("name", ["missing", "", "a_file/below"])

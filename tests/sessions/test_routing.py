@@ -138,7 +138,7 @@ def test_a_handler_without_parameters_is_refused() -> None:
 
 
 def test_an_unknown_setting_is_refused_with_those_there_are() -> None:
-    with pytest.raises(TypeError, match="no such WebSocket setting: ping_intervall.*ping_interval"):
+    with pytest.raises(TypeError, match=r"no such WebSocket setting: ping_intervall.*ping_interval"):
         App().websocket("/", ping_intervall=1)
     with pytest.raises(TypeError, match="no such WebSocket setting: timeout"):
         connect("ws://x/", timeout=1)

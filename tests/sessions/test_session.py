@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 
+def is_active(scope: Scope) -> bool:
+    return scope.is_active
+
+
 class Stage:
     """A session whose peer and time are in the test's hands."""
 
@@ -61,9 +65,9 @@ async def test_a_scope_whose_peer_goes_is_cancelled_a_second_later_if_nobody_col
     async with stage.scope() as scope:
         stage.receive(close(1000))
         stage.clock.advance(0.9)
-        assert scope.is_active
+        assert is_active(scope)
         stage.clock.advance(0.1)
-        assert not scope.is_active
+        assert not is_active(scope)
         await anyio.sleep_forever()
     assert stage.clock.pending == 1  # of the connection, until its transport is gone
 
@@ -74,9 +78,9 @@ async def test_whoever_begins_to_collect_in_that_second_gets_the_close_timeout()
         stage.receive(close(1000))
         assert await stage.session.incoming.to_list() == []
         stage.clock.advance(9)
-        assert scope.is_active
+        assert is_active(scope)
         stage.clock.advance(2)
-        assert not scope.is_active
+        assert not is_active(scope)
 
 
 async def test_a_collector_gets_the_close_timeout() -> None:
@@ -88,9 +92,9 @@ async def test_a_collector_gets_the_close_timeout() -> None:
         await stage.settle()
         assert stage.seen == ["a"]
         stage.clock.advance(9.9)
-        assert scope.is_active
+        assert is_active(scope)
         stage.clock.advance(0.1)
-        assert not scope.is_active
+        assert not is_active(scope)
 
 
 async def test_unread_messages_get_the_close_timeout() -> None:
@@ -98,10 +102,10 @@ async def test_unread_messages_get_the_close_timeout() -> None:
     async with stage.scope() as scope:
         stage.receive(text("a"), close(1000))
         stage.clock.advance(9.9)
-        assert scope.is_active
+        assert is_active(scope)
         assert await stage.session.incoming.to_list() == ["a"]
         stage.clock.advance(0.1)
-        assert not scope.is_active
+        assert not is_active(scope)
 
 
 async def test_our_own_close_does_not_cancel_the_scope() -> None:
@@ -110,7 +114,7 @@ async def test_our_own_close_does_not_cancel_the_scope() -> None:
         stage.session.connection.close(CloseReason(1000))
         stage.session.connection.connection_lost(None)
         stage.clock.advance(1000)
-        assert scope.is_active
+        assert is_active(scope)
 
 
 async def test_a_scope_that_ended_is_not_cancelled_again() -> None:
@@ -126,7 +130,7 @@ async def test_a_peer_that_went_before_the_handler_began_is_noticed() -> None:
     stage.session.connection.connection_lost(None)
     async with stage.scope() as scope:
         stage.clock.advance(1)
-        assert not scope.is_active
+        assert not is_active(scope)
 
 
 async def test_a_message_is_dispatched_and_answered_inside_the_read() -> None:
@@ -152,11 +156,11 @@ async def test_reading_pauses_for_a_busy_collector_and_resumes_when_it_has_caugh
         scope.launch(stage.session.incoming.collect, slow)
         await stage.settle()
         stage.receive(*(text(f"{number}") for number in range(5)))
-        assert not stage.transport.reading
+        assert not stage.transport.is_reading()
         assert stage.session.statistics().queued == 4
         gate.set()
         await stage.settle()
-        assert stage.transport.reading
+        assert stage.transport.is_reading()
         assert stage.seen == ["0", "1", "2", "3", "4"]
         scope.cancel()
 
@@ -165,9 +169,9 @@ async def test_taking_one_message_at_a_time_reads_on() -> None:
     stage = Stage(incoming_queue=2)
     async with stage.scope():
         stage.receive(text("1"), text("2"))
-        assert not stage.transport.reading
+        assert not stage.transport.is_reading()
         assert await stage.session.incoming.first() == "1"
-        assert stage.transport.reading
+        assert stage.transport.is_reading()
         stage.receive(text("3"))
         assert await stage.session.incoming.take(2).to_list() == ["2", "3"]
 
@@ -183,6 +187,87 @@ async def test_each_message_goes_to_one_of_several_collectors() -> None:
         await stage.settle()
         assert sorted(stage.seen + others) == [f"{number}" for number in range(10)]
         scope.cancel()
+
+
+async def test_a_buffer_below_incoming_takes_what_the_collector_cannot_yet_and_nothing_is_lost() -> None:
+    stage = Stage(incoming_queue=4)
+    gate = anyio.Event()
+
+    async def slow(message: str) -> None:
+        await gate.wait()
+        stage.seen.append(message)
+
+    async with stage.scope() as scope:
+        scope.launch(stage.session.incoming.buffer(3).collect, slow)
+        await stage.settle()
+        # One is with the collector, three in the buffer, one waits to get there, four in the queue.
+        stage.receive(*(text(f"{number}") for number in range(9)))
+        await stage.settle()
+        assert stage.session.statistics().queued == 4
+        assert not stage.transport.is_reading()
+        stage.receive(close(1000))
+        gate.set()
+        await stage.settle()
+        assert stage.seen == [f"{number}" for number in range(9)]
+        scope.cancel()
+
+
+async def test_a_conflated_collector_gets_the_latest_and_reading_never_pauses() -> None:
+    stage = Stage(incoming_queue=4)
+    gate = anyio.Event()
+
+    async def slow(message: str) -> None:
+        await gate.wait()
+        stage.seen.append(message)
+
+    async with stage.scope() as scope:
+        scope.launch(stage.session.incoming.conflate().collect, slow)
+        await stage.settle()
+        for number in range(20):
+            stage.receive(text(f"{number}"))
+        assert stage.transport.is_reading()
+        gate.set()
+        await stage.settle()
+        assert stage.seen == ["0", "19"]
+        scope.cancel()
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_the_end_passes_through_a_buffer(lost: bool) -> None:
+    stage = Stage()
+    async with stage.scope() as scope:
+        job = scope.launch(stage.session.incoming.buffer(3).collect, stage.seen.append)
+        await stage.settle()
+        stage.receive(text("a"))
+        if lost:
+            stage.session.connection.connection_lost(None)
+        else:
+            stage.receive(close(1000))
+        await job.join()
+        assert stage.seen == ["a"]
+        assert (job.error is not None) is lost
+
+
+async def test_a_pipeline_may_close_the_session() -> None:
+    stage = Stage()
+
+    async def quit_or_note(message: str) -> None:
+        if message == "quit":
+            await stage.session.close(1000, "as you wish")
+        else:
+            stage.seen.append(message)
+
+    async with stage.scope() as scope:
+        job = scope.launch(stage.session.incoming.collect, quit_or_note)
+        await stage.settle()
+        stage.receive(text("a"), text("quit"), text("b"))
+        await stage.settle()
+        assert stage.transport.frames == [close_frame(1000, "as you wish")]
+        stage.receive(text("late"), close(1000))
+        assert stage.transport.calls == ["close"]
+        stage.session.connection.connection_lost(None)
+        await job
+        assert stage.seen == ["a", "b"]
 
 
 async def test_a_failing_collector_keeps_what_it_did_not_take() -> None:
@@ -221,7 +306,7 @@ async def test_a_job_that_ends_because_the_session_is_over_is_no_failure() -> No
         stage.session.connection.connection_lost(None)
         await job.join()
         await anyio.lowlevel.checkpoint()
-        assert scope.is_active
+        assert is_active(scope)
         assert isinstance(job.error, SessionAborted)
 
 

@@ -23,13 +23,18 @@ if TYPE_CHECKING:
 DEFAULT_CONCURRENCY = 16
 
 
-async def collect_inner(function: Callable[[Any], Any], value: Any, emit: Emit[Any]) -> None:
-    """Collect the flow that a callback, sync or async, makes of a value."""
+async def inner_source(function: Callable[[Any], Any], value: Any) -> Source[Any]:
+    """Give what is below the flow that a callback, sync or async, makes of a value."""
     flow = function(value)
     if hasattr(flow, "__await__"):
         flow = await flow
     source: Source[Any] = flow.source
-    await source.collect(emit)
+    return source
+
+
+async def collect_inner(function: Callable[[Any], Any], value: Any, emit: Emit[Any]) -> None:
+    """Collect the flow that a callback, sync or async, makes of a value."""
+    await (await inner_source(function, value)).collect(emit)
 
 
 class FlatMapConcat(Operator[Any]):
@@ -76,17 +81,18 @@ class FlatMapMerge(Channeled[Any]):
     async def produce(self, channel: Channel[Any]) -> None:
         slots = Semaphore(self.concurrency)
 
-        async def run(value: Any) -> None:
+        async def run(inner: Source[Any]) -> None:
             try:
-                await collect_inner(self.function, value, channel.send)
+                await inner.collect(channel.send)
             finally:
                 slots.release()
 
         async with task_group() as group:
 
             async def start(value: Any) -> None:
+                inner = await inner_source(self.function, value)
                 await slots.acquire()
-                group.start_soon(run, value)
+                group.start_soon(run, inner)
 
             await self.upstream.collect(start)
 

@@ -31,7 +31,7 @@ class Take(Operator[Any]):
         def limit(stop: Stop) -> Emit[Any]:
             left = self.count
 
-            def end(_result: object) -> None:
+            def end(_result: object) -> object:
                 raise stop
 
             def count_down(value: Any) -> object:

@@ -21,13 +21,13 @@ async def first(source: Source[Any], predicate: Callable[[Any], Any] | None, def
     found: Any = NOTHING
 
     def search(stop: Stop) -> Emit[Any]:
-        def accept(value: Any) -> None:
+        def accept(value: Any) -> object:
             nonlocal found
             found = value
             raise stop
 
         def test(value: Any) -> object:
-            verdict = True if predicate is None else predicate(value)
+            verdict: Any = True if predicate is None else predicate(value)
             if hasattr(verdict, "__await__"):
                 return Then(verdict, lambda decided: accept(value) if decided else None)
             return accept(value) if verdict else None
@@ -70,9 +70,10 @@ async def to_set(source: Source[Any], destination: set[Any]) -> set[Any]:
 async def fold(source: Source[Any], initial: Any, function: Callable[[Any, Any], Any]) -> Any:
     accumulator = initial
 
-    def advance(result: Any) -> None:
+    def advance(result: Any) -> object:
         nonlocal accumulator
         accumulator = result
+        return None
 
     def step(value: Any) -> object:
         result = function(accumulator, value)
@@ -85,12 +86,13 @@ async def fold(source: Source[Any], initial: Any, function: Callable[[Any, Any],
 async def count(source: Source[Any], predicate: Callable[[Any], Any] | None) -> int:
     total = 0
 
-    def add(verdict: object) -> None:
+    def add(verdict: object) -> object:
         nonlocal total
         total += bool(verdict)
+        return None
 
     def test(value: Any) -> object:
-        verdict = True if predicate is None else predicate(value)
+        verdict: Any = True if predicate is None else predicate(value)
         return Then(verdict, add) if hasattr(verdict, "__await__") else add(verdict)
 
     await source.collect(test)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from math import inf
 from typing import TYPE_CHECKING, Any
 
-from anyio import current_time, move_on_after, sleep_until
+from anyio import CancelScope, Event, current_time, move_on_after
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from flowsock.channels.channel import NOTHING, Channel
 from flowsock.emitting import settle
-from flowsock.errors import ChannelClosed
 from flowsock.flows.source import Operator
 from flowsock.scopes.groups import task_group
 
@@ -44,21 +43,18 @@ class Debounce(Operator[Any]):
         channel.close()
 
     async def _settle_values(self, channel: Channel[Any], emit: Emit[Any]) -> None:
-        last: Any = NOTHING
-        try:
-            while True:
-                quiet = inf if last is NOTHING else self._quiet_time(last)
+        async for value in channel:
+            last = value
+            while last is not NOTHING:
                 newer: Any = NOTHING
-                with move_on_after(quiet):
-                    newer = await channel.receive()
+                quiet = self._quiet_time(last)
+                if quiet > 0:
+                    with move_on_after(quiet):
+                        newer = await anext(channel, NOTHING)
+                await checkpoint_if_cancelled()
                 if newer is NOTHING:
                     await settle(emit(last))
                 last = newer
-        except ChannelClosed:
-            if not channel.is_closed_for_receive:
-                raise
-        if last is not NOTHING:
-            await settle(emit(last))
 
     def _quiet_time(self, value: Any) -> float:
         timeout = self.timeout(value) if callable(self.timeout) else self.timeout
@@ -82,25 +78,25 @@ class Sample(Operator[Any]):
 
     async def collect(self, emit: Emit[Any]) -> None:
         newest: Any = NOTHING
+        ended = Event()
 
         def keep(value: Any) -> None:
             nonlocal newest
             newest = value
 
-        async def tick() -> None:
-            nonlocal newest
+        async def watch() -> None:
+            await self.upstream.collect(keep)
+            ended.set()
+
+        async with task_group() as group:
+            group.start_soon(watch)
             due = current_time()
-            while True:
+            while not ended.is_set():
                 due = max(due + self.period, current_time())
-                await sleep_until(due)
+                with CancelScope(deadline=due) as until_due:
+                    await ended.wait()
+                if not until_due.cancelled_caught:
+                    return
                 if newest is not NOTHING:
                     value, newest = newest, NOTHING
                     await settle(emit(value))
-
-        async with task_group() as group:
-            group.start_soon(self._watch, keep, group.cancel_scope.cancel)
-            await tick()
-
-    async def _watch(self, keep: Emit[Any], end: Callable[[], object]) -> None:
-        await self.upstream.collect(keep)
-        end()

@@ -1,0 +1,199 @@
+"""`combine`: the newest value of every flow."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from anyio import Event, fail_after, move_on_after, sleep_forever
+from anyio.lowlevel import checkpoint
+
+from flowsock import Flow, MutableSharedFlow, MutableStateFlow, as_flow, combine, coroutine_scope, empty_flow, flow, flow_of
+from tests.turns import a_while, settled
+
+pytestmark = pytest.mark.anyio
+
+
+def pair(a: object, b: object) -> str:
+    return f"{a}{b}"
+
+
+@flow
+async def then_hang(value: Any, log: list[str]) -> AsyncIterator[Any]:
+    try:
+        yield value
+        await sleep_forever()
+    finally:
+        log.append(f"{value} cancelled")
+
+
+@flow
+async def then_fail(value: Any) -> AsyncIterator[Any]:
+    yield value
+    await a_while()
+    raise ValueError("upstream")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [(("a", "b", "c"), (1, 2, 3), ["a1", "b2", "c3"]), (("a", None, None), (1, 2, 3), ["a1", "None2", "None3"])],
+)
+async def test_values_that_are_there_at_the_same_time_are_taken_together(
+    first: tuple[object, ...], second: tuple[object, ...], expected: list[str], anyio_backend_name: str
+) -> None:
+    """Scenarios combine-01 and combine-02; trio runs the two flows in any order."""
+    combined = await combine(flow_of(*first), flow_of(*second), pair).to_list()
+    assert combined[-1] == expected[-1]
+    assert [value[:-1] for value in combined] == sorted(
+        (value[:-1] for value in combined), key=[str(value) for value in first].index
+    )
+    assert [value[-1] for value in combined] == sorted(value[-1] for value in combined)
+    if anyio_backend_name == "asyncio":
+        assert combined == expected
+
+
+async def test_two_flows_of_many_values() -> None:
+    """Scenario combine-09: on a fair scheduler each pair of values makes one result."""
+    sums = await combine(as_flow(range(1024)), as_flow(range(1024)), lambda a, b: a + b).to_list()
+    assert sums == sorted(sums)
+    assert sums[-1] == 2046
+
+
+async def test_a_flow_that_is_faster_is_combined_with_what_there_is() -> None:
+    """Scenario combine-10."""
+
+    @flow
+    async def slow() -> AsyncIterator[int]:
+        yield 1
+        await settled()
+        yield 2
+
+    combined = await combine(flow_of("a", "b", "c"), slow(), pair).to_list()
+    assert combined[-2:] == ["c1", "c2"]
+
+
+async def test_no_value_of_a_single_flow_is_skipped() -> None:
+    assert await combine(as_flow(range(300)), lambda value: value).to_list() == list(range(300))
+
+
+async def test_one_to_many_flows_and_asynchronous_functions() -> None:
+    async def join(*values: object) -> str:
+        await a_while()
+        return "".join(map(str, values))
+
+    flows: list[Flow[int]] = [flow_of(number) for number in range(6)]
+    for count in range(1, 7):
+        expected = "".join(map(str, range(count)))
+        assert await combine(*flows[:count], join).to_list() == [expected]
+        assert await combine(*flows[:count], lambda *values: "".join(map(str, values))).to_list() == [expected]
+
+
+async def test_nothing_is_emitted_before_every_flow_had_a_value() -> None:
+    """Scenarios combine-04, combine-05 and combine-06."""
+    log: list[str] = []
+    with fail_after(5):
+        assert await combine(empty_flow(), empty_flow(), pair).to_list() == []
+        assert await combine(lambda: 1).to_list() == []
+        assert await combine(flow_of(1, 2), empty_flow(), pair).to_list() == []
+    seen: list[str] = []
+    async with coroutine_scope() as scope:
+        job = combine(empty_flow(), then_hang(1, log), pair).on_each(seen.append).launch_in(scope)
+        await settled()
+        assert not job.is_completed
+        scope.cancel()
+    assert seen == []
+    assert log == ["1 cancelled"]
+
+
+async def test_a_failure_cancels_the_other_flows() -> None:
+    """Scenarios combine-12, combine-13 and combine-15."""
+
+    def explode(_value: object) -> None:
+        raise ValueError("downstream")
+
+    for failing in (
+        lambda log: combine(then_hang("a", log), then_fail(1), pair),
+        lambda log: combine(then_fail(1), then_hang("a", log), pair),
+    ):
+        log: list[str] = []
+        with pytest.raises(ValueError, match="upstream"), fail_after(5):
+            await failing(log).collect()
+        assert log == ["a cancelled"]
+    log = []
+    with pytest.raises(ValueError, match="downstream"), fail_after(5):
+        await combine(then_hang("a", log), then_hang("b", log), pair).collect(explode)
+    assert sorted(log) == ["a cancelled", "b cancelled"]
+    log = []
+    with pytest.raises(ValueError, match="downstream"), fail_after(5):
+        await combine(then_hang("a", log), then_hang("b", log), lambda _a, b: explode(b)).collect()
+    assert sorted(log) == ["a cancelled", "b cancelled"]
+
+
+async def test_a_failure_before_every_flow_had_a_value_is_all_that_is_seen() -> None:
+    """Scenario combine-17."""
+
+    @flow
+    async def fail_at_once() -> AsyncIterator[int]:
+        raise ValueError("upstream")
+        yield 0
+
+    combined = combine(flow_of(1), fail_at_once(), pair)
+    assert await combined.catch(lambda emit, _error: emit("error")).to_list() == ["error"]
+
+
+async def test_nothing_is_combined_in_a_cancelled_scope() -> None:
+    """Scenario combine-16."""
+    seen: list[str] = []
+    with move_on_after(100) as scope:
+        scope.cancel()
+        await combine(flow_of(1), flow_of(2), pair).collect(seen.append)
+    assert scope.cancelled_caught
+    assert seen == []
+
+
+async def test_what_on_start_emits_takes_part() -> None:
+    """Scenario combine-18."""
+    numbers = flow_of(1).on_start(lambda emit: emit(0))
+    combined = await combine(flow_of("A"), numbers, pair).to_list()
+    assert combined[-1] == "A1"
+    assert set(combined) <= {"A0", "A1"}
+
+
+async def test_states_are_combined_as_they_change() -> None:
+    name, count = MutableStateFlow("a"), MutableStateFlow(1)
+    seen: list[str] = []
+    async with coroutine_scope() as scope:
+        combine(name, count, pair).on_each(seen.append).launch_in(scope)
+        await settled()
+        name.value = "b"
+        await settled()
+        count.value = 2
+        await settled()
+        assert seen == ["a1", "b1", "b2"]
+        scope.cancel()
+    assert name.subscription_count.value == 0
+
+
+@pytest.mark.parametrize("turns", range(12))
+@pytest.mark.parametrize(
+    "make", [lambda a: combine(a, lambda x: x), lambda a: a.debounce(lambda _value: 0), lambda a: a.buffer(2), lambda a: a.conflate()]
+)
+async def test_whenever_the_collector_is_cancelled_nothing_reaches_it_afterwards(
+    make: Callable[[Flow[int]], Flow[int]], turns: int
+) -> None:
+    shared = MutableSharedFlow[int](extra_buffer_capacity=8)
+    seen: list[int] = []
+    ready = Event()
+    async with coroutine_scope() as scope:
+        job = make(shared.on_start(lambda _emit: ready.set())).on_each(seen.append).launch_in(scope)
+        await settled()
+        shared.emit_nowait(1)
+        shared.emit_nowait(2)
+        for _ in range(turns):
+            await checkpoint()
+        job.cancel()
+        before = list(seen)
+        shared.emit_nowait(3)
+        await settled()
+        assert seen == before

@@ -1,0 +1,117 @@
+"""Operators that let only a part of the values pass, by their position."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from anyio import create_task_group, fail_after, sleep_forever
+
+from flowsock import Flow, flow, flow_of
+from tests.turns import a_while
+
+pytestmark = pytest.mark.anyio
+
+
+def slowly(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    async def later(value: Any) -> Any:
+        await a_while()
+        return function(value)
+
+    return later
+
+
+SYNC_AND_ASYNC = pytest.mark.parametrize("made", [lambda function: function, slowly], ids=["sync", "async"])
+
+
+async def test_take_and_drop() -> None:
+    values = flow_of(1, 2, 3)
+    for count, taken, dropped in ((1, [1], [2, 3]), (2, [1, 2], [3]), (3, [1, 2, 3], []), (9, [1, 2, 3], [])):
+        assert await values.take(count).to_list() == taken
+        assert await values.drop(count).to_list() == dropped
+    assert await values.drop(0).to_list() == [1, 2, 3]
+
+
+def test_counts_are_checked_when_the_operator_is_applied() -> None:
+    """Scenario limit-02."""
+    for count in (0, -1):
+        with pytest.raises(ValueError, match="take"):
+            flow_of(1).take(count)
+    with pytest.raises(ValueError, match="drop"):
+        flow_of(1).drop(-1)
+
+
+@SYNC_AND_ASYNC
+async def test_take_while_and_drop_while(made: Callable[..., Any]) -> None:
+    """Scenarios limit-08 and limit-15."""
+    values = flow_of(1, 2, 3, 1)
+    assert await values.take_while(made(lambda _value: True)).to_list() == [1, 2, 3, 1]
+    assert await values.take_while(made(lambda value: value < 3)).to_list() == [1, 2]
+    assert await values.drop(1).take_while(made(lambda value: value < 2)).to_list() == []
+    assert await values.drop_while(made(lambda _value: False)).to_list() == [1, 2, 3, 1]
+    assert await values.drop_while(made(lambda _value: True)).to_list() == []
+    assert await values.drop_while(made(lambda value: value < 3)).to_list() == [3, 1]
+
+
+@SYNC_AND_ASYNC
+async def test_drop_while_stops_asking_after_the_first_value_it_let_pass(made: Callable[..., Any]) -> None:
+    asked: list[int] = []
+    await flow_of(1, 2, 3, 4).drop_while(made(lambda value: asked.append(value) or value < 2)).collect()
+    assert asked == [1, 2]
+
+
+async def test_each_collection_counts_afresh() -> None:
+    """Rule G1."""
+    for limited in (flow_of(1, 2, 3).take(2), flow_of(1, 2, 3).take_while(lambda value: value < 3), flow_of(0, 1, 2).drop(1)):
+        assert await limited.to_list() == await limited.to_list() == [1, 2]
+    rest = flow_of(1, 2, 1).drop_while(lambda value: value < 2)
+    assert await rest.to_list() == await rest.to_list() == [2, 1]
+
+
+LIMITS: dict[str, Callable[[Flow[int]], Flow[int]]] = {
+    "take": lambda flow: flow.take(1),
+    "take_while": lambda flow: flow.take_while(lambda value: value < 2),
+    "take_while async": lambda flow: flow.take_while(slowly(lambda value: value < 2)),
+    "take of an async stage": lambda flow: flow.map(slowly(lambda value: value)).take(1),
+}
+
+
+@pytest.mark.parametrize("limit", LIMITS.values(), ids=LIMITS.keys())
+async def test_a_limit_cancels_and_awaits_what_the_upstream_runs(limit: Callable[[Flow[int]], Flow[int]]) -> None:
+    """Scenarios limit-03 and limit-09."""
+    log: list[str] = []
+
+    async def hang() -> None:
+        try:
+            await sleep_forever()
+        finally:
+            log.append("cancelled")
+
+    @flow
+    async def source() -> AsyncIterator[int]:
+        async with create_task_group() as group:
+            group.start_soon(hang)
+            await a_while()
+            yield 1
+            yield 2
+            raise AssertionError("not reached")
+
+    with fail_after(5):
+        assert await limit(source()).to_list() == [1]
+    assert log == ["cancelled"]
+
+
+async def test_a_limit_waits_for_the_handler_of_its_last_value() -> None:
+    log: list[int] = []
+    await flow_of(1, 2, 3).take(2).collect(slowly(log.append))
+    assert log == [1, 2]
+
+
+async def test_a_failing_handler_of_the_last_value_fails_the_flow() -> None:
+    def explode(_value: int) -> None:
+        raise ValueError("last")
+
+    for handler in (explode, slowly(explode)):
+        with pytest.raises(ValueError, match="last"):
+            await flow_of(1, 2).take(1).collect(handler)

@@ -1,0 +1,441 @@
+"""A server and its connections: what opens a session, what is refused, and what is left when all is over."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from flowsock import App, FlowsockError, Server, Session, connect, serve
+from flowsock.scopes.groups import task_group
+from tests.sessions.support import (
+    BOUND,
+    PING,
+    PONG,
+    Frame,
+    Story,
+    close,
+    close_frame,
+    failures,
+    handling,
+    open_peer,
+    opening,
+    raw_peer,
+    request_head,
+    text,
+    text_frame,
+    until,
+    ws,
+)
+from tests.wire.support import frame
+
+if TYPE_CHECKING:
+    from tests.sessions.support import Peer
+
+pytestmark = pytest.mark.anyio
+
+
+async def echo(session: Session) -> None:
+    await session.incoming.collect(session.send)
+
+
+# The opening handshake
+
+
+async def test_the_opening_of_rfc_6455_section_1_3_is_answered() -> None:
+    async with handling(echo) as server, raw_peer(server) as peer:
+        await peer.send(opening().replace(b"AAECAwQFBgcICQoLDA0ODw==", b"dGhlIHNhbXBsZSBub25jZQ=="))
+        head = await peer.head()
+        assert head.startswith("HTTP/1.1 101 Switching Protocols\r\n")
+        assert "sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in head
+
+
+async def test_frames_right_behind_the_opening_are_not_lost() -> None:
+    async with handling(echo) as server, raw_peer(server) as peer:
+        await peer.send(opening(), text("early"), frame(PING, b"p"), text("too")[:3])
+        await peer.head()
+        assert sorted([await peer.frame(), await peer.frame()]) == [text_frame("early"), Frame(PONG, b"p")]
+        await peer.send(text("too")[3:])
+        assert await peer.frame() == text_frame("too")
+
+
+async def test_frames_that_come_while_the_opening_is_looked_at_are_not_lost() -> None:
+    story = Story()
+
+    async def handler(session: Session) -> None:
+        async with story.of(session):
+            story.seen.extend(await session.incoming.take(300).to_list())
+
+    async with handling(handler) as server, raw_peer(server) as peer:
+        await peer.send(opening())
+        for number in range(300):
+            await peer.send(text(f"{number}"))
+        assert await story.end() == [*(f"{number}" for number in range(300)), "returned"]
+
+
+async def test_a_message_and_a_close_right_behind_the_opening_are_both_seen() -> None:
+    story = Story()
+
+    async def handler(session: Session) -> None:
+        async with story.of(session):
+            await session.incoming.collect(story.seen.append)
+
+    async with handling(handler) as server, raw_peer(server) as peer:
+        await peer.send(opening(), text("early"), close(1000))
+        await peer.head()
+        assert await peer.rest() == [close_frame(1000)]
+        assert await story.end() == ["early", "returned"]
+
+
+async def test_an_opening_byte_by_byte_is_answered() -> None:
+    async with handling(echo) as server, raw_peer(server) as peer:
+        data = opening() + text("hi")
+        for position in range(len(data)):
+            await peer.send(data[position : position + 1])
+            if position % 16 == 0:
+                await anyio.lowlevel.checkpoint()
+        assert (await peer.head()).startswith("HTTP/1.1 101 ")
+        assert await peer.frame() == text_frame("hi")
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        pytest.param(opening().replace(b"GET", b"POST"), 405, id="1 POST"),
+        pytest.param(opening().replace(b"HTTP/1.1", b"HTTP/1.0"), 505, id="2 HTTP/1.0"),
+        pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, id="3 HTTP/2 preface"),
+        pytest.param(request_head("GET", "/"), 426, id="4 no upgrade"),
+        pytest.param(opening().replace(b"Sec-WebSocket-Key", b"X"), 400, id="5 no key"),
+        pytest.param(opening().replace(b"AAEC", b"AA"), 400, id="6 short key"),
+        pytest.param(opening().replace(b"AAEC", b"AA!C"), 400, id="7 key not base64"),
+        pytest.param(opening("/", "Sec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw=="), 400, id="8 two keys"),
+        pytest.param(opening().replace(b"Version: 13", b"Version: 12"), 426, id="9 version 12"),
+        pytest.param(opening().replace(b"Host: test\r\n", b""), 400, id="10 no Host"),
+        pytest.param(opening(host="a/?x="), 400, id="10 malformed Host"),
+        pytest.param(opening("/", "Origin: http://evil.example"), 403, id="11 foreign Origin"),
+        pytest.param(opening("/", "Origin: null"), 403, id="11 null Origin"),
+        pytest.param(opening("/", "Origin: http://test", "Origin: http://evil.example"), 400, id="11 two Origins"),
+        pytest.param(opening("/", *(f"X-{number}: y" for number in range(129))), 431, id="12 too many fields"),
+        pytest.param(opening("/", "X: " + "y" * 70_000), 431, id="13 a field too long"),
+        pytest.param(opening("/" + "x" * 70_000), 414, id="14 a target too long"),
+        pytest.param(b"x" * 300_000, 414, id="15 no line end"),
+        pytest.param(opening("/", "X: y\r\n folded"), 400, id="17 folding"),
+        pytest.param(opening().replace(b"\r\n", b"\n"), 400, id="17 bare LF"),
+        pytest.param(opening("/", "Content-Length: 1", "Transfer-Encoding: chunked"), 400, id="18 two lengths"),
+        pytest.param(opening("/", "Content-Length: 5") + b"12345", 400, id="19 a body"),
+        pytest.param(opening("/", "Sec-WebSocket-Protocol: a" + ", a" * 1000), 400, id="20 too many subprotocols"),
+        pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500), 400, id="23 TLS on the plain port"),
+        pytest.param(opening("/elsewhere"), 404, id="29 unknown path"),
+    ],
+)
+async def test_a_bad_opening_is_refused_and_the_others_live(
+    request_bytes: bytes, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with handling(echo) as server, open_peer(server) as healthy, raw_peer(server) as peer:
+        await peer.send(request_bytes)
+        head = await peer.head()
+        assert head.startswith(f"HTTP/1.1 {status} ")
+        assert "connection: close\r\n" in head
+        body = await peer.raw_rest()
+        assert 0 < len(body) < 200
+        await healthy.send(text("well?"))
+        assert await healthy.frame() == text_frame("well?")
+    assert failures(caplog) == []
+
+
+@pytest.mark.parametrize(
+    "offer", ["permessage-deflate; server_max_window_bits=99", "permessage-deflate", "x-unknown", ", ".join(["x"] * 150)]
+)
+async def test_an_extension_is_declined_by_silence(offer: str) -> None:
+    async with handling(echo) as server, raw_peer(server) as peer:
+        await peer.send(opening("/", f"Sec-WebSocket-Extensions: {offer}"))
+        head = await peer.head()
+        assert head.startswith("HTTP/1.1 101 ")
+        assert "extensions" not in head.lower()
+
+
+@pytest.mark.parametrize("start", [b"", b"GET / HT", opening()[:-1]])
+async def test_a_connection_that_does_not_finish_its_request_gets_408(start: bytes) -> None:
+    app = App()
+    async with serve(app, port=0, handshake_timeout=0.05) as server, raw_peer(server) as peer:
+        await peer.send(start)
+        answer = await peer.raw_rest()
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        peer.hang_up()
+        await until(lambda: not server.unfinished)
+
+
+async def test_a_client_that_does_not_hang_up_after_its_answer_is_dropped() -> None:
+    async with serve(App(), port=0, handshake_timeout=0.05) as server, raw_peer(server) as peer:
+        await peer.send(request_head("GET", "/"))
+        assert (await peer.raw_rest()).startswith(b"HTTP/1.1 404 ")
+        await until(lambda: not server.unfinished)
+
+
+async def test_a_client_that_never_reads_its_answer_is_dropped() -> None:
+    app = App()
+    app.get("/")(lambda: b"x" * 20_000_000)
+    async with serve(app, port=0, handshake_timeout=0.05) as server, raw_peer(server, receive_buffer=4096) as peer:
+        await peer.send(request_head("GET", "/"))
+        await until(lambda: server.unfinished)
+        await until(lambda: not server.unfinished)
+
+
+@pytest.mark.parametrize("way", ["hang_up", "reset"])
+@pytest.mark.parametrize("start", [b"", b"GET / HT", opening()], ids=["silent", "in the head", "after it"])
+async def test_a_client_that_goes_in_mid_handshake_leaves_nothing(
+    start: bytes, way: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with handling(echo, close_timeout=0.05) as server:
+        before = len(asyncio.all_tasks())
+        for _ in range(10):
+            async with raw_peer(server) as peer:
+                await peer.send(start)
+                getattr(peer, way)()
+        await until(lambda: not server.unfinished and server.open_sessions == 0)
+        await until(lambda: len(asyncio.all_tasks()) <= before)
+    assert failures(caplog) == []
+
+
+async def test_what_a_refused_client_sends_is_not_taken_for_a_request() -> None:
+    async with handling(echo) as server, raw_peer(server) as peer:
+        await peer.send(request_head("GET", "/elsewhere"), opening())
+        answer = await peer.raw_rest()
+        assert answer.count(b"HTTP/1.1") == 1
+        assert server.open_sessions == 0
+
+
+async def test_parameters_reach_the_handler() -> None:
+    app = App()
+    seen: list[Any] = []
+
+    @app.websocket("/{room}/{user}")
+    async def handler(session: Session, user: str, room: str) -> None:
+        seen.append((room, user, session.request.path, session.request.query))
+
+    async with serve(app, port=0) as server, open_peer(server, "/a%2Fb/%E4%B8%96?x=1") as peer:
+        assert await peer.frame() == close_frame(1000)
+    assert seen == [("a/b", "世", "/a/b/世", {"x": "1"})]
+
+
+async def test_a_page_and_a_session_on_one_path() -> None:
+    app = App()
+    app.websocket("/")(echo)
+    app.get("/")(lambda: "page")
+    async with serve(app, port=0) as server, raw_peer(server) as browser, open_peer(server) as peer:
+        await browser.send(request_head("GET", "/"))
+        assert (await browser.raw_rest()).endswith(b"\r\n\r\npage")
+        await peer.send(text("hi"))
+        assert await peer.frame() == text_frame("hi")
+
+
+# Listening
+
+
+async def test_a_port_in_use_is_an_os_error_and_nothing_is_left() -> None:
+    async with serve(App(), port=0) as server:
+        before = len(asyncio.all_tasks())
+        with pytest.raises(OSError, match=str(server.port)):
+            async with serve(App(), port=server.port):
+                pytest.fail("two servers on one port")
+        assert len(asyncio.all_tasks()) == before
+
+
+async def test_two_servers_at_once_serve_one_app() -> None:
+    app = App()
+    app.websocket("/")(echo)
+    async with serve(app, port=0) as first, serve(app, port=0) as second:
+        assert first.port != second.port
+        async with connect(ws(first)) as one, connect(ws(second)) as two:
+            await one.send("1")
+            await two.send("2")
+            assert (await one.incoming.first(), await two.incoming.first()) == ("1", "2")
+            assert (first.open_sessions, second.open_sessions) == (1, 1)
+            assert len(app.sessions) == 2
+
+
+async def test_a_server_that_stopped_can_be_followed_by_another_on_its_port() -> None:
+    async with serve(App(), port=0) as server, raw_peer(server) as peer:
+        peer.hang_up()
+    async with serve(App(), port=server.port) as again:
+        assert again.port == server.port
+
+
+async def test_a_stopped_server_does_not_listen() -> None:
+    async with serve(App(), port=0) as server:
+        pass
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(server.host, server.port)
+
+
+async def test_the_url_of_an_ipv6_server_has_brackets() -> None:
+    async with task_group() as tasks:
+        server = Server(App(), tasks, asyncio.get_running_loop())
+        server.host, server.port = "::1", 8080
+        assert server.url == "http://[::1]:8080"
+        server.host = "127.0.0.1"
+        assert server.url == "http://127.0.0.1:8080"
+
+
+async def test_a_server_left_by_an_error_raises_that_error_itself() -> None:
+    with pytest.raises(KeyError, match="boom"):
+        async with handling(echo) as server, open_peer(server):
+            raise KeyError("boom")
+
+
+async def test_a_server_cancelled_from_outside_ends_its_handlers_at_once() -> None:
+    story = Story()
+
+    async def handler(session: Session) -> None:
+        async with story.of(session):
+            await anyio.sleep_forever()
+
+    async def run(started: anyio.Event) -> None:
+        async with handling(handler, drain_timeout=60) as server, open_peer(server):
+            await until(lambda: server.open_sessions)
+            started.set()
+            await anyio.sleep_forever()
+
+    with anyio.fail_after(BOUND):
+        started = anyio.Event()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(run, started)
+            await started.wait()
+            tasks.cancel_scope.cancel()
+    assert story.seen == ["cancelled"]
+
+
+async def test_a_cancellation_while_draining_ends_the_handlers_at_once() -> None:
+    story = Story()
+    left = anyio.Event()
+
+    async def handler(session: Session) -> None:
+        async with story.of(session):
+            await anyio.sleep_forever()
+
+    async def run() -> None:
+        async with handling(handler, drain_timeout=60) as server:
+            context = open_peer(server)
+            await context.__aenter__()
+            await until(lambda: server.open_sessions)
+            left.set()
+
+    with anyio.fail_after(BOUND):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(run)
+            await left.wait()
+            await anyio.wait_all_tasks_blocked()
+            assert story.seen == []
+            tasks.cancel_scope.cancel()
+    assert story.seen == ["cancelled"]
+
+
+async def test_a_page_under_way_is_finished_by_a_stopping_server() -> None:
+    app = App()
+    asked, go = anyio.Event(), anyio.Event()
+
+    @app.get("/")
+    async def page() -> str:
+        asked.set()
+        await go.wait()
+        return "done"
+
+    async with anyio.create_task_group() as tasks:
+        peers: list[Peer] = []
+        async with serve(app, port=0, drain_timeout=5) as server:
+            context = raw_peer(server)
+            peers.append(await context.__aenter__())
+            await peers[0].send(request_head("GET", "/"))
+            await asked.wait()
+
+            async def later() -> None:
+                await anyio.wait_all_tasks_blocked()
+                go.set()
+
+            tasks.start_soon(later)
+        assert (await peers[0].raw_rest()).endswith(b"done")
+        await context.__aexit__(None, None, None)
+
+
+async def test_silent_connections_do_not_hold_up_a_stopping_server() -> None:
+    with anyio.fail_after(BOUND):
+        async with serve(App(), port=0, drain_timeout=60) as server:
+            context = raw_peer(server)
+            peer = await context.__aenter__()
+            await until(lambda: server.unfinished)
+        assert await peer.raw_rest() == b""
+        await context.__aexit__(None, None, None)
+
+
+async def test_a_background_job_runs_with_the_server_and_ends_with_it() -> None:
+    app = App()
+    seen: list[str] = []
+
+    @app.background()
+    async def job() -> None:
+        seen.append("started")
+        try:
+            await anyio.sleep_forever()
+        finally:
+            seen.append("ended")
+
+    async with serve(app, port=0):
+        await until(lambda: seen)
+    assert seen == ["started", "ended"]
+
+
+async def test_a_background_job_that_fails_is_logged_and_the_server_lives(caplog: pytest.LogCaptureFixture) -> None:
+    app = App()
+    app.websocket("/")(echo)
+
+    @app.background()
+    async def job() -> None:
+        raise RuntimeError("boom")
+
+    async with serve(app, port=0) as server, open_peer(server) as peer:
+        await until(lambda: failures(caplog))
+        await peer.send(text("hi"))
+        assert await peer.frame() == text_frame("hi")
+    assert len(failures(caplog)) == 1
+
+
+# Churn
+
+
+async def test_connecting_and_leaving_many_times_leaves_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    async with handling(echo, close_timeout=0.05) as server:
+        async with open_peer(server):
+            pass
+        await until(lambda: server.open_sessions == 0)
+        tasks, descriptors = len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd"))
+        for number in range(200):
+            async with open_peer(server) as peer:
+                await peer.send(text("x"))
+                assert await peer.frame() == text_frame("x")
+                if number % 4 == 0:
+                    await peer.send(close(1000))
+                    await peer.rest()
+                elif number % 4 == 1:
+                    peer.hang_up()
+                elif number % 4 == 2:
+                    peer.reset()
+                else:
+                    await peer.send(frame(0x83))
+                    await peer.rest()
+        await until(lambda: server.open_sessions == 0)
+        await until(lambda: len(asyncio.all_tasks()) <= tasks)
+        await until(lambda: len(os.listdir("/proc/self/fd")) <= descriptors)
+        assert not server.unfinished
+    assert failures(caplog) == []
+
+
+def test_serve_needs_asyncio() -> None:
+    async def main() -> None:
+        async with serve(App(), port=0):
+            pytest.fail("served without asyncio")
+
+    with pytest.raises(FlowsockError, match="needs asyncio's event loop"):
+        anyio.run(main, backend="trio")
