@@ -9,7 +9,7 @@ from anyio import move_on_after
 
 from flowsock.errors import HandshakeError
 from flowsock.sessions.config import WebSocketConfig, subprotocol_names
-from flowsock.sessions.drivers.asyncio_protocol import ResponseProtocol, hand_over, running_loop
+from flowsock.sessions.drivers.asyncio_protocol import ResponseProtocol, hand_over, running_loop, transports_on_asyncio
 from flowsock.sessions.ending import drop_session, end_session
 from flowsock.sessions.keepalive import Keepalive
 from flowsock.sessions.routing import accepted_messages
@@ -115,8 +115,9 @@ class connect(Generic[In, Out]):
 
             context = ssl.create_default_context()
         make = partial(ResponseProtocol, handshake.take_bytes, handshake.take_loss)
-        transport, _protocol = await loop.create_connection(make, self._url.host, self._url.port, ssl=context)
-        return transport
+        with transports_on_asyncio():
+            transport, _protocol = await loop.create_connection(make, self._url.host, self._url.port, ssl=context)
+            return transport
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -13,7 +13,7 @@ from anyio.lowlevel import checkpoint
 from flowsock.emitting import waiting
 from flowsock.scopes.groups import task_group
 from flowsock.scopes.scope import supervisor_scope
-from flowsock.sessions.drivers.asyncio_protocol import HandshakeProtocol, running_loop
+from flowsock.sessions.drivers.asyncio_protocol import HandshakeProtocol, running_loop, transports_on_asyncio
 from flowsock.sessions.ending import drop_session, end_session
 from flowsock.sessions.keepalive import Keepalive
 from flowsock.sessions.pages import to_response
@@ -203,7 +203,8 @@ async def serve(
     async with task_group() as tasks, supervisor_scope() as background:
         server = Server(app, tasks, loop)
         make_protocol = partial(HandshakeProtocol, server.take, handshake_timeout, server.unfinished)
-        listener = await loop.create_server(make_protocol, host, port, backlog=_BACKLOG)
+        with transports_on_asyncio():
+            listener = await loop.create_server(make_protocol, host, port, backlog=_BACKLOG)
         server.host, server.port = listener.sockets[0].getsockname()[:2]
         for function, restart in app.background_jobs:
             background.launch(function, restart=restart)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from flowsock.errors import FlowsockError
 from flowsock.wire.http import BadRequest, RequestReader, encode_response, plain_response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from flowsock.sessions.connection import Connection
     from flowsock.wire.request import Request
@@ -147,6 +149,23 @@ def hand_over(transport: asyncio.Transport, connection: Connection, early: bytea
     transport.resume_reading()
     if early:
         connection.data_received(bytes(early))
+
+
+@contextmanager
+def transports_on_asyncio() -> Iterator[None]:
+    """Make transports whose callbacks, which are in no task, can use anyio.
+
+    anyio asks sniffio, where that is installed, and sniffio knows a callback's library by its context only.
+    """
+    sniffio = sys.modules.get("sniffio")
+    if sniffio is None:
+        yield
+        return
+    token = sniffio.current_async_library_cvar.set("asyncio")
+    try:
+        yield
+    finally:
+        sniffio.current_async_library_cvar.reset(token)
 
 
 def running_loop(what: str) -> asyncio.AbstractEventLoop:
