@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_address(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=8080, help="the port; 0 takes a free one (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=8080, help="the port; 0 takes a free one (default: %(default)s)")
     parser.add_argument(
         "--drain-timeout",
         type=float,
@@ -53,6 +53,12 @@ def _add_address(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long sessions may take to end when the server stops (default: %(default)g)",
     )
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text}")
+    return int(text)
 
 
 def _demo(options: argparse.Namespace) -> None:

@@ -112,6 +112,13 @@ def test_a_port_in_use_is_one_clear_line() -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("port", ["70000", "-1", "http"])
+def test_a_port_that_is_none_is_refused(port: str) -> None:
+    result = flowsock("demo", f"--port={port}")
+    assert result.returncode == 2
+    assert f"a port is a number from 0 to 65535, not {port}" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("place", "complaint"),
     [

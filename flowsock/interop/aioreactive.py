@@ -106,8 +106,9 @@ class _Collector(AsyncObserver[T]):
         self._busy = True
         try:
             await settle(self._emit(value))
-        except BaseException:
-            self.end()
+        except Exception as error:
+            # A sender in this very task gets the error first, and may swallow it.
+            self._inbox.cancel(error)
             raise
         finally:
             self._busy = False

@@ -111,7 +111,8 @@ class Job(Generic[T_co]):
                 await self._attempts(restart.budget() if restart is not None else None)
         except get_cancelled_exc_class():
             self._cancelled = True
-            # Law: a cancellation never goes up. This one came from nowhere above, such as an asyncio task that was awaited.
+            # What came from above goes back there, so that a timeout knows of itself. A stray cancellation, such as that of an
+            # asyncio task that was awaited, ends here.
             if _is_cancelled_here():
                 raise
         except BaseException as error:

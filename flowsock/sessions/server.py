@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("flowsock")
 _BACKLOG: Final = 1024
 _BATCH: Final = 100
+_LAST_PORT: Final = 65535
 _STOPPING: Final = CloseReason(CloseCode.GOING_AWAY)
 
 
@@ -197,9 +198,13 @@ async def serve(
 
     Raises:
         OSError: the address cannot be listened on.
+        ValueError: there is no such port.
         FlowsockError: the event loop is not asyncio's.
     """
     loop = running_loop("serve")
+    if not 0 <= port <= _LAST_PORT:
+        # uvloop would listen on another one without a word.
+        raise ValueError(f"a port is a number from 0 to {_LAST_PORT}, not {port}")
     async with task_group() as tasks, supervisor_scope() as background:
         server = Server(app, tasks, loop)
         make_protocol = partial(HandshakeProtocol, server.take, handshake_timeout, server.unfinished)

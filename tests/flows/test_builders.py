@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from anyio import Event, fail_after, sleep_forever
@@ -23,6 +22,9 @@ from flowsock import (
     merge,
 )
 from tests.turns import a_while, settled
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 pytestmark = pytest.mark.anyio
 
@@ -92,7 +94,11 @@ async def test_building_runs_nothing() -> None:
         for _ in range(times):
             yield name
 
-    described = source("a", times=2).map(lambda value: log.append("map") or value).take(5).buffer(3)
+    def note(value: str) -> str:
+        log.append("map")
+        return value
+
+    described = source("a", times=2).map(note).take(5).buffer(3)
     assert log == []
     assert await described.to_list() == ["a", "a"]
     assert log == ["run", "map", "map"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import pytest
 from anyio import Event, fail_after, sleep, sleep_forever
@@ -10,6 +10,9 @@ from anyio.lowlevel import checkpoint
 
 from flowsock import BUFFERED, Flow, as_flow, coroutine_scope, empty_flow, flow, flow_of
 from tests.turns import a_while, settled
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 pytestmark = pytest.mark.anyio
 
@@ -191,7 +194,8 @@ async def test_the_last_block_runs_to_its_end_after_the_upstreams() -> None:
         gate.set()
         with fail_after(5):
             assert await job == [2]
-    assert await empty_flow().transform_latest(lambda emit, _value: emit(1)).to_list() == []  # scenario latest-07
+    empty: Flow[int] = empty_flow().transform_latest(lambda emit, _value: emit(1))
+    assert await empty.to_list() == []  # scenario latest-07
 
 
 async def test_failures_of_upstream_block_and_collector_cancel_each_other() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from anyio import create_task_group, fail_after, sleep_forever
 
 from flowsock import Flow, flow, flow_of
 from tests.turns import a_while
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
 
 pytestmark = pytest.mark.anyio
 
@@ -57,7 +59,12 @@ async def test_take_while_and_drop_while(made: Callable[..., Any]) -> None:
 @SYNC_AND_ASYNC
 async def test_drop_while_stops_asking_after_the_first_value_it_let_pass(made: Callable[..., Any]) -> None:
     asked: list[int] = []
-    await flow_of(1, 2, 3, 4).drop_while(made(lambda value: asked.append(value) or value < 2)).collect()
+
+    def ask(value: int) -> bool:
+        asked.append(value)
+        return value < 2
+
+    await flow_of(1, 2, 3, 4).drop_while(made(ask)).collect()
     assert asked == [1, 2]
 
 

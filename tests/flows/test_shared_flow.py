@@ -129,7 +129,7 @@ async def test_a_freed_place_wakes_idle_subscribers_for_the_queued_value() -> No
         shared.emit_nowait(1)
         two = scope.launch(shared.emit, 2)
         await settled()
-        assert not two.is_completed
+        assert two.is_active
         assert first.seen == [0, 1]
         second.proceed()
         await settled()
@@ -188,7 +188,7 @@ async def test_reset_replay_cache_forgets_for_future_subscribers_only() -> None:
         shared.reset_replay_cache()
         await settled()
         assert shared.replay_cache == []
-        assert not emitter.is_completed
+        assert emitter.is_active
         with pytest.raises(WouldBlock):
             shared.emit_nowait(10)
         late = Subscriber(scope, shared, fast=True)
@@ -298,9 +298,9 @@ async def test_subscribers_that_come_and_go_see_no_gap_and_no_duplicate(replay: 
 
 
 def test_sizes_are_checked_when_the_flow_is_made() -> None:
-    for arguments in ({"replay": -1}, {"extra_buffer_capacity": -1}, {"replay": 2, "extra_buffer_capacity": -1}):
+    for replay, extra in ((-1, 0), (0, -1), (2, -1)):
         with pytest.raises(ValueError, match="negative"):
-            MutableSharedFlow[int](**arguments)
+            MutableSharedFlow[int](replay=replay, extra_buffer_capacity=extra)
     for overflow in (DROP_OLDEST, DROP_LATEST):
         with pytest.raises(ValueError, match="buffer"):
             MutableSharedFlow[int](on_buffer_overflow=overflow)
@@ -328,36 +328,65 @@ async def test_none_is_a_value() -> None:
 
 # Kotlin's scripted scenarios
 
-SCENARIOS = {
+SCENARIOS: dict[str, tuple[int, int, str]] = {
     "shared_scenario-01": (
-        1, 2, "emit! 1; emit! 2; emit! 3; emit! 4; replay=[4]; a<-4; emit! 5; emit! 6; emit! 7; replay=[7]; emit~ 8; replay=[7];"
-        "a<-5; resumed 8; replay=[8]",
+        1,
+        2,
+        (
+            "emit! 1; emit! 2; emit! 3; emit! 4; replay=[4]; a<-4; emit! 5; emit! 6; emit! 7; replay=[7]; emit~ 8; "
+            "replay=[7]; a<-5; resumed 8; replay=[8]"
+        ),
     ),
     "shared_scenario-04": (
-        1, 2, "emit! 0; a<-0; emit! 15; emit! 16; emit! 18; emit~ 19; emit~ 20; emit~ 21; cancel emit 21; replay=[18]; a<-15;"
-        "resumed 19; a<-16; resumed 20; replay=[20]; a<-18; a<-19; a<-20",
+        1,
+        2,
+        (
+            "emit! 0; a<-0; emit! 15; emit! 16; emit! 18; emit~ 19; emit~ 20; emit~ 21; cancel emit 21; replay=[18]; "
+            "a<-15; resumed 19; a<-16; resumed 20; replay=[20]; a<-18; a<-19; a<-20"
+        ),
     ),
     "shared_scenario-05": (
-        1, 2, "emit! 0; a<-0; emit! 22; emit! 23; emit! 24; emit~ 25; emit~ 26; emit~ 27; cancel emit 25; reset; replay=[]; a<-22;"
-        "resumed 26; replay=[26]; b<-26; a<-23; resumed 27; replay=[27]; a<-24; a<-26; a<-27",
+        1,
+        2,
+        (
+            "emit! 0; a<-0; emit! 22; emit! 23; emit! 24; emit~ 25; emit~ 26; emit~ 27; cancel emit 25; reset; "
+            "replay=[]; a<-22; resumed 26; replay=[26]; b<-26; a<-23; resumed 27; replay=[27]; a<-24; a<-26; a<-27"
+        ),
     ),
     "shared_scenario-06": (
-        1, 2, "emit! 27; a<-27; b<-27; emit! 28; emit! 29; emit! 30; a<-28; a<-29; a<-30; emit~ 31; emit~ 32; emit~ 33; emit~ 34;"
-        "cancel emit 32; unsubscribe b; resumed 31; resumed 33; resumed 34; replay=[34]; c<-34; a<-31; a<-33; a<-34",
+        1,
+        2,
+        (
+            "emit! 27; a<-27; b<-27; emit! 28; emit! 29; emit! 30; a<-28; a<-29; a<-30; emit~ 31; emit~ 32; emit~ 33; "
+            "emit~ 34; cancel emit 32; unsubscribe b; resumed 31; resumed 33; resumed 34; replay=[34]; c<-34; a<-31; "
+            "a<-33; a<-34"
+        ),
     ),
     "shared_scenario-08": (
-        1, 0, "emit! 4; a<-4; emit! 6; reset; reset; replay=[]; emit~ 7; emit~ 8; a<-6; resumed 7; replay=[7]; reset; replay=[];"
-        "subscribe b; a<-7; resumed 8; replay=[8]; b<-8",
+        1,
+        0,
+        (
+            "emit! 4; a<-4; emit! 6; reset; reset; replay=[]; emit~ 7; emit~ 8; a<-6; resumed 7; replay=[7]; reset; "
+            "replay=[]; subscribe b; a<-7; resumed 8; replay=[8]; b<-8"
+        ),
     ),
     "shared_scenario-09": (
-        1, 0, "emit! 12; a<-12; b<-12; reset; emit! 13; replay=[13]; b<-13; emit~ 14; emit~ 15; emit~ 16; cancel emit 14;"
-        "unsubscribe a; resumed 15; replay=[15]; b<-15; resumed 16; replay=[16]; b<-16",
+        1,
+        0,
+        (
+            "emit! 12; a<-12; b<-12; reset; emit! 13; replay=[13]; b<-13; emit~ 14; emit~ 15; emit~ 16; "
+            "cancel emit 14; unsubscribe a; resumed 15; replay=[15]; b<-15; resumed 16; replay=[16]; b<-16"
+        ),
     ),
     "shared_scenario-12": (
-        1, 0, "emit! 0; a<-0; emit! 1; replay=[1]; emit~ 2; emit~ 3; unsubscribe a; resumed 2; resumed 3; replay=[3]; b<-3; emit! 4;"
-        "replay=[4]; b<-4",
+        1,
+        0,
+        (
+            "emit! 0; a<-0; emit! 1; replay=[1]; emit~ 2; emit~ 3; unsubscribe a; resumed 2; resumed 3; replay=[3]; "
+            "b<-3; emit! 4; replay=[4]; b<-4"
+        ),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.anyio
@@ -528,7 +557,20 @@ class Model:
 OPERATIONS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["emit", "emit", "emit", "emit_nowait", "slow", "fast", "proceed", "proceed", "proceed", "unsubscribe", "withdraw", "reset"]
+            [
+                "emit",
+                "emit",
+                "emit",
+                "emit_nowait",
+                "slow",
+                "fast",
+                "proceed",
+                "proceed",
+                "proceed",
+                "unsubscribe",
+                "withdraw",
+                "reset",
+            ]
         ),
         st.integers(0, 5),
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import pytest
 from anyio import Event, current_time, fail_after, sleep, sleep_forever
@@ -18,6 +18,9 @@ from flowsock import (
     flow_of,
 )
 from tests.turns import a_while, settled
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
 
@@ -142,8 +145,7 @@ async def test_a_subscriber_that_leaves_at_once_is_not_overlooked() -> None:
         async with coroutine_scope() as scope:
             shared = upstream.flow().share_in(scope, started=started)
             listener = shared.launch_in(scope)
-            while not shared.subscription_count.value:
-                await sleep(0)
+            await shared.subscription_count.first(lambda count: count > 0)
             listener.cancel()
             await settled()
             assert upstream.runs == 1

@@ -202,7 +202,7 @@ async def test_the_read_only_view_follows() -> None:
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.lists(st.one_of(st.integers(0, 3), st.sampled_from(["go on", "fast", "slow"])), max_size=60))
 def test_every_collector_ends_with_the_latest_value(steps: list[int | str]) -> None:
-    """Rules ST1, ST3 and ST4: at rest, an idle collector has the latest value; a busy one gets it next, or nothing if it has it."""
+    """Rules ST1, ST3 and ST4: an idle collector has the latest value; a busy one gets it next, unless it has it."""
     backend, options = virtual_time("asyncio")
     anyio.run(partial(walk, steps), backend=backend, backend_options=dict(options))
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from math import inf
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 from anyio import current_time, fail_after, sleep, sleep_forever
 
 from flowsock import ChannelClosed, empty_flow, flow, flow_of, interval
 from tests.turns import settled
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("virtual_clock")]
 
@@ -38,10 +40,8 @@ async def one_then_error() -> AsyncIterator[int]:
 
 async def test_interval_counts_at_its_rate() -> None:
     start = current_time()
-    seen = []
-    async for tick in interval(2).take(3):
-        seen.append((tick, current_time() - start))
-    assert seen == [(0, pytest.approx(2)), (1, pytest.approx(4)), (2, pytest.approx(6))]
+    times = [(tick, round(current_time() - start, 3)) async for tick in interval(2).take(3)]
+    assert times == [(0, 2), (1, 4), (2, 6)]
     start = current_time()
     assert await interval(5, initial_delay=0).first() == 0
     assert current_time() == start
@@ -54,12 +54,12 @@ async def test_interval_skips_the_ticks_that_a_slow_collector_missed_and_keeps_i
     seen: list[tuple[int, float]] = []
 
     async def handle(tick: int) -> None:
-        seen.append((tick, current_time() - start))
+        seen.append((tick, round(current_time() - start, 3)))
         if tick == 0:
             await sleep(2.5)
 
     await interval(1).take(4).collect(handle)
-    assert seen == [(0, pytest.approx(1)), (1, pytest.approx(4)), (2, pytest.approx(5)), (3, pytest.approx(6))]
+    assert seen == [(0, 1), (1, 4), (2, 5), (3, 6)]
 
 
 def test_interval_checks_its_arguments() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from anyio import create_task_group, sleep_forever
 
 from flowsock import Flow, empty_flow, flow, flow_of
 from tests.turns import a_while
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 pytestmark = pytest.mark.anyio
 
@@ -54,8 +56,10 @@ async def test_filter_is_keeps_instances_of_subclasses_too() -> None:
 @SYNC_AND_ASYNC
 async def test_on_each_runs_before_the_value_goes_on(made: Callable[..., Any]) -> None:
     log: list[str] = []
-    await flow_of(1, 2).on_each(made(lambda value: log.append(f"each {value}"))).collect(
-        lambda value: log.append(f"collect {value}")
+    await (
+        flow_of(1, 2)
+        .on_each(made(lambda value: log.append(f"each {value}")))
+        .collect(lambda value: log.append(f"collect {value}"))
     )
     assert log == ["each 1", "collect 1", "each 2", "collect 2"]
 
@@ -85,7 +89,8 @@ async def test_transform_emits_as_often_as_it_likes() -> None:
 
     assert await flow_of(1, 2, 3).transform(twice).to_list() == [1, 1, 2, 2, 3, 3]
     assert await flow_of(1, 2, 3).transform(odd).to_list() == [1, 3]
-    assert await flow_of(1, 2).transform(lambda emit, value: emit(-value)).to_list() == [-1, -2]
+    negative: Flow[int] = flow_of(1, 2).transform(lambda emit, value: emit(-value))
+    assert await negative.to_list() == [-1, -2]
 
 
 async def test_emit_in_a_transform_waits_for_the_collector() -> None:
@@ -226,7 +231,9 @@ async def test_elements_are_never_compared_hashed_or_shown() -> None:
             raise AssertionError
 
     touchy = Touchy()
-    pipeline = flow_of(touchy).map(lambda value: value).on_each(lambda _value: None).take(5).with_index().map(lambda pair: pair[1])
+    pipeline = (
+        flow_of(touchy).map(lambda value: value).on_each(lambda _value: None).take(5).with_index().map(lambda pair: pair[1])
+    )
     assert (await pipeline.to_list())[0] is touchy
     assert await pipeline.first() is touchy
     assert await pipeline.last() is touchy

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import aioreactive as rx
@@ -61,10 +62,11 @@ class Probe(AsyncObservable[int]):
         task = asyncio.create_task(run())
 
         async def dispose() -> None:
-            self.subscriptions -= 1
-            self.log.append("disposed")
+            await turns()
             task.cancel()
             await asyncio.wait({task})
+            self.subscriptions -= 1
+            self.log.append("disposed")
 
         return AsyncDisposable.create(dispose)
 
@@ -215,19 +217,64 @@ class TestObservableAsFlow:
         assert seen == [1, 3]
 
     async def test_early_stop_disposes_and_lets_the_sender_go(self) -> None:
-        sent: list[int] = []
+        log: list[str] = []
 
         async def work(observer: AsyncObserver[int]) -> None:
             number = 0
-            while True:
-                await observer.asend(number)
-                sent.append(number)
-                number += 1
+            try:
+                while True:
+                    await observer.asend(number)
+                    number += 1
+            except asyncio.CancelledError:
+                log.append(f"cancelled after {number}")
 
         probe = Probe(work)
+        # This sender never looks up: it sends on, and nobody takes it, until it is disposed of.
         assert await as_flow(probe).take(3).to_list() == [0, 1, 2]
         assert probe.subscriptions == 0
-        assert sent[:2] == [0, 1]
+        [line] = log
+        assert line.startswith("cancelled after"), "it was given the turns that it takes to be cancelled"
+
+    async def test_senders_that_still_wait_when_the_collection_ends_are_let_go(self) -> None:
+        subject: AsyncSubject[int] = AsyncSubject()
+        collection = asyncio.create_task(as_flow(subject).take(1).to_list())
+        await turns()
+        async with asyncio.timeout(5):
+            await asyncio.gather(*(subject.asend(number) for number in range(3)))
+        assert await collection == [0]
+
+    async def test_who_sends_to_a_collector_that_was_cancelled_is_let_go(self) -> None:
+        given: list[AsyncObserver[int]] = []
+
+        async def subscribe(observer: AsyncObserver[int]) -> AsyncDisposable:
+            given.append(observer)
+            return AsyncDisposable.empty()
+
+        collection = asyncio.create_task(as_flow(AsyncAnonymousObservable(subscribe)).collect())
+        await turns()
+        collection.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await collection
+        async with asyncio.timeout(5):
+            await given[0].asend(1)
+
+    async def test_an_observable_cannot_swallow_an_error_of_the_collector(self) -> None:
+        seen: list[int] = []
+
+        async def subscribe(observer: AsyncObserver[int]) -> AsyncDisposable:
+            with suppress(Exception):
+                await observer.asend(1)
+            await observer.asend(2)
+            await observer.aclose()
+            return AsyncDisposable.empty()
+
+        def handle(number: int) -> None:
+            seen.append(number)
+            raise ValueError("collector")
+
+        with pytest.raises(ValueError, match="collector"):
+            await as_flow(AsyncAnonymousObservable(subscribe)).collect(handle)
+        assert seen == [1]
 
     async def test_an_early_stop_leaves_a_subject_usable_for_others(self) -> None:
         subject: AsyncSubject[int] = AsyncSubject()
@@ -536,16 +583,23 @@ class TestFlowAsObservable:
             await subscription.dispose_async()
         assert recorder.events == [1]
 
-    async def test_a_subscription_that_nobody_keeps_goes_on(self) -> None:
-        shared: MutableSharedFlow[int] = MutableSharedFlow()
-        recorder = Recorder()
-        await shared.take(2).to_observable().subscribe_async(recorder)
+    async def test_a_subscription_that_nobody_keeps_is_not_collected_as_garbage(self) -> None:
+        ended: list[str] = []
+
+        @flow
+        async def numbers() -> AsyncIterator[int]:
+            try:
+                yield 1
+                await asyncio.Future()
+            finally:
+                ended.append("ended")
+
+        await numbers().to_observable().subscribe_async(Recorder())
         await turns()
-        for number in range(2):
-            gc.collect()
-            await shared.emit(number)
-            await turns()
-        assert recorder.events == [0, 1, "closed"]
+        gc.collect()
+        assert ended == []
+        [collection] = [task for task in asyncio.all_tasks() if task.get_name() == "flow.to_observable"]
+        collection.cancel()
 
     async def test_a_slow_observer_of_a_shared_flow_gets_every_value(self) -> None:
         shared: MutableSharedFlow[int] = MutableSharedFlow()

@@ -1,15 +1,18 @@
-"""Law of context: synchronous stages of a directly dispatched chain run in the emitter's task, asynchronous ones in the collector's."""
+"""Law of context: of a directly dispatched chain, synchronous stages run in the emitter's task, others in the collector's."""
 
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 from anyio import get_current_task
 
 from flowsock import Flow, MutableSharedFlow, MutableStateFlow, coroutine_scope, flow_of
 from tests.turns import settled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.anyio
 
@@ -21,6 +24,14 @@ def here(stage: str) -> tuple[str, str, int]:
     return stage, user.get(), get_current_task().id
 
 
+def noting(stage: str, log: Log) -> Callable[[int], int]:
+    def note(value: int) -> int:
+        log.append(here(stage))
+        return value
+
+    return note
+
+
 async def test_synchronous_stages_run_in_the_emitters_task_and_context() -> None:
     for shared in (MutableSharedFlow[int](), MutableStateFlow(0)):
         log: Log = []
@@ -29,8 +40,8 @@ async def test_synchronous_stages_run_in_the_emitters_task_and_context() -> None
         async def collect(flow: Flow[int] = shared, log: Log = log, ids: dict[str, int] = ids) -> None:
             user.set("collector")
             ids["collector"] = get_current_task().id
-            await flow.filter(lambda value: value > 0).map(lambda value: log.append(here("map")) or value).collect(
-                lambda _value: log.append(here("collect"))
+            await (
+                flow.filter(lambda value: value > 0).map(noting("map", log)).collect(lambda _value: log.append(here("collect")))
             )
 
         async with coroutine_scope() as scope:
@@ -106,8 +117,6 @@ async def test_a_cold_flow_runs_in_the_collecting_task() -> None:
         log.append(here("async"))
         return value
 
-    await flow_of(1).map(stage).map(lambda value: log.append(here("sync")) or value).collect(
-        lambda _value: log.append(here("collect"))
-    )
+    await flow_of(1).map(stage).map(noting("sync", log)).collect(lambda _value: log.append(here("collect")))
     me = get_current_task().id
     assert log == [("async", "me", me), ("sync", "me", me), ("collect", "me", me)]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from anyio import Event, create_task_group, fail_after, sleep_forever
 
 from flowsock import Flow, MutableSharedFlow, as_flow, combine, coroutine_scope, flow, flow_of, merge
 from tests.turns import a_while, settled
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 pytestmark = pytest.mark.anyio
 

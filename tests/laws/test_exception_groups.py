@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
 
 import pytest
 from anyio import CancelScope, Event, create_task_group, fail_after, sleep_forever
 
 from flowsock import Flow, MutableSharedFlow, as_flow, combine, coroutine_scope, flow, flow_of, merge
 from tests.turns import a_while, settled
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
 
 pytestmark = pytest.mark.anyio
 
@@ -61,7 +64,7 @@ async def test_a_single_error_of_the_collector_is_raised_as_itself(make: Callabl
     def explode(_value: int) -> None:
         raise ValueError("collector")
 
-    shorter = make(flow_of(1), flow_of(2)) if make not in (CONCURRENT["sample"],) else flow_of(1).buffer()
+    shorter = make(flow_of(1), flow_of(2)) if make is not CONCURRENT["sample"] else flow_of(1).buffer()
     if make is CONCURRENT["channel over a shared flow"]:
         shorter = make(hanging(), hanging())
     with pytest.raises(ValueError, match="collector"), fail_after(8):

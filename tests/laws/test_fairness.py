@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from itertools import count, repeat
-from typing import Any
+from itertools import count, pairwise, repeat
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from anyio import fail_after
@@ -23,6 +22,9 @@ from flowsock import (
     flow_of,
 )
 from tests.turns import settled
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
 
 pytestmark = pytest.mark.anyio
 
@@ -110,7 +112,7 @@ async def test_others_have_a_turn_after_128_emissions_at_the_latest(name: str, a
             await checkpoint()
             marks.append(len(seen))
         job.cancel()
-    gaps = [after - before for before, after in zip(marks, marks[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(marks)]
     assert max(gaps) <= most(anyio_backend_name)
     assert marks[-1] > 128
 
@@ -169,4 +171,4 @@ async def test_a_long_backlog_is_worked_off_in_turns(anyio_backend_name: str) ->
             marks.append(len(seen))
         job.cancel()
     assert 128 <= marks[-1] < 10_000
-    assert max(after - before for before, after in zip(marks, marks[1:], strict=False)) <= most(anyio_backend_name)
+    assert max(after - before for before, after in pairwise(marks)) <= most(anyio_backend_name)

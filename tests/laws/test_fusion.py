@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
 
 import pytest
 from anyio import Event, fail_after, get_current_task, get_running_tasks
@@ -24,6 +24,9 @@ from flowsock import (
 )
 from flowsock.flows.operators.buffering import Channeled
 from tests.turns import a_while, settled
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
 
 pytestmark = pytest.mark.anyio
 
@@ -151,7 +154,9 @@ async def test_a_full_suspending_buffer_makes_the_emitter_wait(extra: int) -> No
         scope.cancel()
 
 
-@pytest.mark.parametrize("fuse", [lambda flow: flow.buffer(2), lambda flow: flow.buffer(0), lambda flow: flow.buffer(1).buffer(1)])
+@pytest.mark.parametrize(
+    "fuse", [lambda flow: flow.buffer(2), lambda flow: flow.buffer(0), lambda flow: flow.buffer(1).buffer(1)]
+)
 async def test_a_replay_larger_than_the_buffer_does_not_deadlock(fuse: Callable[[Flow[int]], Flow[int]]) -> None:
     shared = MutableSharedFlow[int](replay=10)
     for value in range(10):
@@ -200,7 +205,9 @@ async def test_values_are_in_order_when_a_stage_turns_out_asynchronous_now_and_t
     shared = MutableSharedFlow[int](extra_buffer_capacity=64)
     seen: list[object] = []
     async with coroutine_scope() as scope:
-        shared.map(lambda value: double(value) if value % 3 == 0 else 2 * value).buffer(64).on_each(seen.append).launch_in(scope)
+        shared.map(lambda value: double(value) if value % 3 == 0 else 2 * value).buffer(64).on_each(seen.append).launch_in(
+            scope
+        )
         await settled()
         for value in range(20):
             shared.emit_nowait(value)
@@ -334,7 +341,9 @@ async def produced(_producer: object) -> None: ...
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize(
-    "make", [MutableSharedFlow, lambda: as_flow([1]), produced, lambda: merge(as_flow([1]))], ids=["hot", "cold", "channel", "merge"]
+    "make",
+    [MutableSharedFlow, lambda: as_flow([1]), produced, lambda: merge(as_flow([1]))],
+    ids=["hot", "cold", "channel", "merge"],
 )
 async def test_adjacent_buffers_merge_into_one(
     rule: tuple[Callable[[Flow[int]], Flow[int]], int, BufferOverflow], make: Callable[[], Flow[int]]

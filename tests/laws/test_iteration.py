@@ -5,8 +5,7 @@ from __future__ import annotations
 import gc
 import warnings
 import weakref
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from anyio import CancelScope, Event, create_task_group, fail_after, get_current_task, sleep_forever
@@ -25,6 +24,9 @@ from flowsock import (
     merge,
 )
 from tests.turns import a_while, settled
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
 
 pytestmark = pytest.mark.anyio
 
@@ -97,7 +99,7 @@ async def test_the_sources_error_comes_out_of_the_loop() -> None:
     seen = []
     with pytest.raises(ValueError, match="one"):
         async for value in numbers([]).map(explode):
-            seen.append(value)
+            seen.append(value)  # noqa: PERF401
     assert seen == [0]
 
 
@@ -128,7 +130,7 @@ async def test_a_cancellation_while_the_loop_waits_unwinds_the_flow() -> None:
 
     async def loop() -> None:
         async for value in waiting():
-            log.append(str(value))
+            log.append(str(value))  # noqa: PERF401
 
     async with coroutine_scope() as scope:
         job = scope.launch(loop)
@@ -232,7 +234,7 @@ async def test_open_raises_the_sources_error_in_the_loop_and_the_bodys_as_itself
         with pytest.raises(ValueError, match="one"):
             async with numbers([]).map(explode).open() as items:
                 async for value in items:
-                    seen.append(value)
+                    seen.append(value)  # noqa: PERF401
         assert seen == [0]
         with pytest.raises(KeyError):
             async with numbers([]).open() as items:

@@ -6,7 +6,6 @@ from contextlib import suppress
 
 import pytest
 from anyio import Event, fail_after
-
 from anyio.lowlevel import checkpoint
 
 from flowsock import BufferOverflow, MutableSharedFlow, MutableStateFlow, WouldBlock, coroutine_scope
@@ -167,8 +166,6 @@ async def test_two_emitters_are_seen_in_one_order_by_fast_and_slow_subscribers(o
     if overflow is BufferOverflow.SUSPEND:
         assert slow == fast
     assert [value for value in fast if value < 100] == sorted(value for value in fast if value < 100)
-
-
 
 
 async def test_replayed_values_come_before_live_ones_without_gap_or_duplicate() -> None:

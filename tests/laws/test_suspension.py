@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Generator
+from typing import TYPE_CHECKING
 
 import pytest
 from anyio import Event, fail_after, get_current_task
 
 from flowsock import BufferOverflow, MutableSharedFlow, MutableStateFlow, WouldBlock, coroutine_scope, flow_of
 from tests.turns import a_while, settled
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Generator
 
 pytestmark = pytest.mark.anyio
 
@@ -192,8 +195,13 @@ class Awaited:
 
 async def test_results_that_cannot_be_awaited_are_ignored() -> None:
     seen: set[int] = set()
-    await flow_of(1, 2).collect(lambda value: seen.add(value) or Weird())
-    await flow_of(3).on_each(lambda value: seen.add(value) or value).collect(lambda value: value)
+
+    def note(value: int) -> object:
+        seen.add(value)
+        return Weird() if value == 1 else value
+
+    await flow_of(1, 2).collect(note)
+    await flow_of(3).on_each(note).collect(seen.add)
     assert seen == {1, 2, 3}
 
 

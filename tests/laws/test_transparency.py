@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import pytest
 from anyio import CancelScope, Event, fail_after, move_on_after, sleep, sleep_forever
 
 from flowsock import Flow, MutableSharedFlow, MutableStateFlow, coroutine_scope, flow, flow_of
 from tests.turns import a_while, settled
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 pytestmark = pytest.mark.anyio
 
@@ -40,7 +43,9 @@ GUARDS: dict[str, Callable[[Flow[int], Handler], Flow[int]]] = {
     "catch": lambda flow, handler: flow.catch(handler.catch),
     "retry": lambda flow, handler: flow.retry(when=handler.retry),
     "retry_when": lambda flow, handler: flow.retry_when(handler.retry),
-    "all": lambda flow, handler: flow.catch(handler.catch).retry(when=handler.retry).map(lambda value: value).catch(handler.catch),
+    "all": lambda flow, handler: (
+        flow.catch(handler.catch).retry(when=handler.retry).map(lambda value: value).catch(handler.catch)
+    ),
 }
 
 

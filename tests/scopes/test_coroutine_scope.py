@@ -377,13 +377,15 @@ async def test_shielded_cleanup_finishes_before_the_scope_ends() -> None:
 
 
 @pytest.mark.usefixtures("virtual_clock")
-async def test_a_timeout_around_a_scope_ends_its_jobs() -> None:
+@pytest.mark.parametrize("body", ["waits", "has ended"])
+async def test_a_timeout_around_a_scope_ends_its_jobs(body: str) -> None:
     log: list[str] = []
     start = current_time()
     with move_on_after(5) as timeout:
         async with coroutine_scope() as scope:
             scope.launch(wait_and_tell, log, "job")
-            await sleep(3600)
+            if body == "waits":
+                await sleep(3600)
     assert timeout.cancelled_caught
     assert current_time() - start == pytest.approx(5)
     assert log == ["job"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from contextlib import asynccontextmanager
+from shutil import which
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -38,6 +40,7 @@ from tests.wire.support import frame
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
 
 pytestmark = pytest.mark.anyio
 
@@ -168,6 +171,27 @@ async def test_a_server_that_does_not_answer_is_given_up_and_left() -> None:
                 pytest.fail("opened")
         with anyio.fail_after(BOUND):
             await left.wait()
+
+
+@pytest.mark.skipif(which("openssl") is None, reason="makes its certificate with openssl")
+async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
+    key, certificate = str(tmp_path / "key"), str(tmp_path / "certificate")
+    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    await anyio.run_process(
+        [*make, "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate]
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    async def connected(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        pytest.fail("the client trusted it")
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=context)
+    with pytest.raises(ssl.SSLCertVerificationError, match="self-signed"):
+        async with connect(f"wss://127.0.0.1:{server.sockets[0].getsockname()[1]}/"):
+            pytest.fail("opened")
+    server.close()
+    await server.wait_closed()
 
 
 async def test_cancelling_while_opening_leaves_the_server() -> None:
@@ -414,13 +438,14 @@ async def test_a_timeout_around_the_block_is_a_timeout() -> None:
 
 
 async def test_a_cancellation_while_waiting_for_the_answer_does_not_wait_on() -> None:
-    closing = anyio.Event()
+    closing, left = anyio.Event(), anyio.Event()
 
     async def talk(peer: Peer) -> None:
         await accept(peer)
         assert await peer.frame() == close_frame(1000)
         closing.set()
         await peer.raw_rest()
+        left.set()
 
     async def run(url: str) -> None:
         async with connect(url, close_timeout=60):
@@ -432,6 +457,7 @@ async def test_a_cancellation_while_waiting_for_the_answer_does_not_wait_on() ->
                 tasks.start_soon(run, url)
                 await closing.wait()
                 tasks.cancel_scope.cancel()
+            await left.wait()
 
 
 async def test_a_server_that_goes_ends_a_sleeping_body_with_an_error() -> None:

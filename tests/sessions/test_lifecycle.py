@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from flowsock import App, CloseCode, CloseReason, MutableSharedFlow, Session, SessionAborted, SessionClosed, connect, serve
+from flowsock import (
+    App,
+    CloseCode,
+    CloseReason,
+    MutableSharedFlow,
+    Request,
+    Response,
+    Session,
+    SessionAborted,
+    SessionClosed,
+    connect,
+    serve,
+)
+from flowsock.sessions.router import Page, Upgrade
 from tests.sessions.support import (
     BINARY,
     BOUND,
@@ -805,3 +818,22 @@ async def test_a_session_that_opens_while_the_server_stops_is_refused() -> None:
             assert (await late.head()).startswith("HTTP/1.1 503 ")
             tasks.cancel_scope.cancel()
         assert server.open_sessions == 1
+
+
+async def test_a_session_that_is_under_way_when_the_server_stops_is_told_too() -> None:
+    class Stopping(App):
+        """Lets the server begin to stop between a request and its session."""
+
+        def find(self, request: Request) -> Upgrade | Page | Response:
+            if request.path == "/late":
+                tasks.start_soon(server.drain, 60)
+            return super().find(request)
+
+    app = Stopping()
+    app.websocket("/")(Collector())
+    app.websocket("/late")(Collector())
+    async with serve(app, port=0, drain_timeout=0.2) as server, open_peer(server):
+        await until(lambda: server.open_sessions == 1)
+        async with anyio.create_task_group() as tasks, open_peer(server, "/late") as late:
+            assert await late.frame() == close_frame(1001)
+            tasks.cancel_scope.cancel()

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, Any
+import socket
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import pytest
 
 from flowsock import App, FlowsockError, Server, Session, connect, serve
 from flowsock.scopes.groups import task_group
+from flowsock.sessions.drivers.asyncio_protocol import HandshakeProtocol
 from tests.sessions.support import (
     BOUND,
     PING,
     PONG,
+    Bench,
     Frame,
+    RecordingTransport,
     Story,
     close,
     close_frame,
@@ -33,6 +37,7 @@ from tests.sessions.support import (
 from tests.wire.support import frame
 
 if TYPE_CHECKING:
+    from flowsock import Request
     from tests.sessions.support import Peer
 
 pytestmark = pytest.mark.anyio
@@ -230,6 +235,67 @@ async def test_a_page_and_a_session_on_one_path() -> None:
         assert (await browser.raw_rest()).endswith(b"\r\n\r\npage")
         await peer.send(text("hi"))
         assert await peer.frame() == text_frame("hi")
+
+
+async def test_an_answer_survives_a_body_that_nobody_reads() -> None:
+    loop = asyncio.get_running_loop()
+    async with serve(App(), port=0) as server:
+        with socket.socket() as client, anyio.fail_after(BOUND):
+            client.setblocking(False)
+            await loop.sock_connect(client, (server.host, server.port))
+            # Nothing is read before all is sent: a reset would take the answer away.
+            await loop.sock_sendall(client, request_head("POST", "/") + b"x" * 5_000_000)
+            assert (await loop.sock_recv(client, 100)).startswith(b"HTTP/1.1 404 ")
+
+
+class HandedOver(RecordingTransport):
+    """A transport that changes hands."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.protocol: object = None
+        self.high_water = 0
+
+    def set_protocol(self, protocol: object) -> None:
+        self.protocol = protocol
+
+    def set_write_buffer_limits(self, high: int) -> None:
+        self.high_water = high
+
+
+def handshake_on(transport: RecordingTransport) -> tuple[HandshakeProtocol, list[Request]]:
+    requests: list[Request] = []
+    protocol = HandshakeProtocol(lambda _, request: requests.append(request), 10, set())
+    protocol.connection_made(cast("asyncio.Transport", transport))
+    return protocol, requests
+
+
+async def test_bytes_that_come_before_the_session_wait_in_the_network_but_for_one_read() -> None:
+    bench = Bench(outgoing_high_water=1000)
+    transport = HandedOver()
+    protocol, requests = handshake_on(transport)
+    protocol.data_received(opening() + text("a")[:2])
+    assert [request.path for request in requests] == ["/"]
+    protocol.data_received(text("a")[2:] + text("b"))
+    assert not transport.is_reading()
+    protocol.hand_over(bench.connection, b"101")
+    assert transport.protocol is bench.connection
+    assert transport.is_reading()
+    assert transport.high_water == 1000
+    assert transport.writes == [b"101"]
+    assert [bench.connection.messages.poll() for _ in range(2)] == ["a", "b"]
+
+
+async def test_a_client_that_went_before_the_session_is_1006() -> None:
+    bench = Bench()
+    transport = HandedOver()
+    protocol, _ = handshake_on(transport)
+    protocol.data_received(opening() + text("a"))
+    protocol.connection_lost(None)
+    protocol.hand_over(bench.connection, b"101")
+    assert bench.code == 1006
+    assert transport.writes == []
+    assert bench.gone == 1
 
 
 # Listening

@@ -72,6 +72,16 @@ async def test_a_scope_whose_peer_goes_is_cancelled_a_second_later_if_nobody_col
     assert stage.clock.pending == 1  # of the connection, until its transport is gone
 
 
+async def test_a_collector_that_is_through_does_not_count_when_the_peer_goes_later() -> None:
+    stage = Stage(close_timeout=10)
+    async with stage.scope() as scope:
+        stage.receive(text("a"))
+        assert await stage.session.incoming.first() == "a"
+        stage.receive(close(1000))
+        stage.clock.advance(1)
+        assert not is_active(scope)
+
+
 async def test_whoever_begins_to_collect_in_that_second_gets_the_close_timeout() -> None:
     stage = Stage(close_timeout=10)
     async with stage.scope() as scope:

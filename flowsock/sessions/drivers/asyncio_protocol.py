@@ -11,7 +11,7 @@ from flowsock.errors import FlowsockError
 from flowsock.wire.http import BadRequest, RequestReader, encode_response, plain_response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
     from flowsock.sessions.connection import Connection
     from flowsock.wire.request import Request
@@ -152,7 +152,7 @@ def hand_over(transport: asyncio.Transport, connection: Connection, early: bytea
 
 
 @contextmanager
-def transports_on_asyncio() -> Iterator[None]:
+def transports_on_asyncio() -> Generator[None]:
     """Make transports whose callbacks, which are in no task, can use anyio.
 
     anyio asks sniffio, where that is installed, and sniffio knows a callback's library by its context only.
