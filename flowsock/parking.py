@@ -8,10 +8,13 @@ have woken it knows at once that nothing may reach it any more.
 from __future__ import annotations
 
 import sys
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+
+    from flowsock._parking_asyncio import AsyncioSleeper
 
 
 class Sleeper(Protocol):
@@ -31,9 +34,16 @@ def new_sleeper(on_cancel: Callable[[], object]) -> Sleeper:
         from flowsock._parking_trio import TrioSleeper
 
         return TrioSleeper(on_cancel)
+    return _asyncio_sleeper()(on_cancel)
+
+
+@cache
+def _asyncio_sleeper() -> type[AsyncioSleeper]:
+    # Imported when it is first needed, because trio's users do not pay for asyncio; remembered, because even an import that
+    # has nothing left to do costs more than the rest of a sleep.
     from flowsock._parking_asyncio import AsyncioSleeper
 
-    return AsyncioSleeper(on_cancel)
+    return AsyncioSleeper
 
 
 class WaitingRoom:

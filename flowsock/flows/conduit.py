@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from flowsock.channels.channel import NOTHING, Nothing
+from flowsock.emitting import READY
 from flowsock.errors import ChannelClosed
 from flowsock.flows.source import HotSource
 from flowsock.flows.subscriber import End, Subscriber
@@ -41,7 +42,7 @@ class ChannelSubscriber(Subscriber[T]):
         """Take a value from the sender (see `channels.channel.Receiver`)."""
         try:
             result = self.emit(value)
-            if result is not None:
+            if result is not None and result is not READY:
                 self.dispatched(result)
         except BaseException as error:
             self.fail(error)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from flowsock.channels.channel import NOTHING, Nothing
+from flowsock.emitting import FAIR_TURN, READY, TURN
 from flowsock.flows.dispatcher import StateEngine
 from flowsock.flows.subscriber import Subscriber
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from flowsock.emitting import Emit
 
@@ -49,15 +50,25 @@ class _Observer(Subscriber[T]):
 class Conflation(StateEngine[T]):
     """Keep one value and show its changes, rules ST1 to ST5 of Kotlin's ``StateFlow``."""
 
-    __slots__ = ("_value", "change", "dispatched", "dispatched_change", "same")
+    __slots__ = ("_turns", "_value", "change", "dispatched", "dispatched_change", "same")
 
     def __init__(self, value: T, same: Callable[[T, T], object]) -> None:
         super().__init__()
+        self._turns = FAIR_TURN
         self._value = value
         self.change = 0  # how often the value was replaced
         self.dispatched = value
         self.dispatched_change = 0
         self.same: Callable[[T, T], bool] = lambda old, new: same(old, new) is True
+
+    def emit(self, value: T) -> Awaitable[None]:
+        """Set the value; there is nothing to wait for, but now and then a turn for the others."""
+        self.set(value)
+        self._turns -= 1
+        if self._turns:
+            return READY
+        self._turns = FAIR_TURN
+        return TURN
 
     @property
     def value(self) -> T:

@@ -7,7 +7,7 @@ from enum import Enum
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from anyio import sleep
+from anyio import sleep, sleep_forever
 from attrs import field, frozen, validators
 
 from flowsock.channels.channel import UNLIMITED, Channel
@@ -87,7 +87,7 @@ class _WhileSubscribed(SharingStarted):
         await sleep(self.stop_timeout)
         if self.replay_expiration > 0:
             await emit(SharingCommand.STOP)
-            await sleep(self.replay_expiration)
+            await (sleep_forever() if self.replay_expiration == inf else sleep(self.replay_expiration))
         await emit(SharingCommand.STOP_AND_RESET_REPLAY_CACHE)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from flowsock.emitting import READY
 from flowsock.flows.conflation import Conflation, same_value
 from flowsock.flows.flow import StateFlow
 
@@ -42,9 +41,8 @@ class MutableStateFlow(StateFlow[T]):
         self._conflation.set(value)
 
     def emit(self, value: T, /) -> Awaitable[None]:
-        """Set the value; there is nothing to wait for."""
-        self._conflation.set(value)
-        return READY
+        """Set the value; there is nothing to wait for, but now and then a turn for the others."""
+        return self._conflation.emit(value)
 
     def emit_nowait(self, value: T, /) -> None:
         """Set the value."""

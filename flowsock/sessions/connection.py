@@ -36,6 +36,10 @@ class _State(Enum):
     LOST = "the transport is gone"
 
 
+# Asked for several times a message, and on Python 3.11 looking a member up in its class costs as much as a call.
+_OPEN: Final = _State.OPEN
+
+
 class _Flush:
     """A suspended ``send``: awaitable until the peer has read enough, or the connection ended."""
 
@@ -132,7 +136,7 @@ class Connection:
         self._clock = clock
         self._codec = codec
         self._client = client
-        self._state = _State.OPEN
+        self._state = _OPEN
         self._timer: Timer | None = None
         self._corked = False
         self._outbox: list[bytes] = []
@@ -164,6 +168,9 @@ class Connection:
         self._write(frame)
         if self.is_clogged:
             return _Flush(self)
+        if self._corked:
+            # A reply to what is being read: one read is bounded, and the event loop has its turn after it.
+            return READY
         self._turns -= 1
         if self._turns:
             return READY
@@ -172,7 +179,7 @@ class Connection:
 
     def check_open(self) -> None:
         """Raise what a use of the ended connection raises."""
-        if self._state is not _State.OPEN:
+        if self._state is not _OPEN:
             raise self._closed()
 
     def _closed(self) -> SessionClosed:
@@ -194,7 +201,7 @@ class Connection:
 
     def pause_writing(self) -> None:
         """Learn that the peer does not read as fast as we write."""
-        if self._state is _State.OPEN:
+        if self._state is _OPEN:
             self.is_clogged = True
             self._set_timer(self.config.send_timeout, self._give_up_slow_reader)
 
@@ -233,7 +240,7 @@ class Connection:
                     self._control(event)
         finally:
             self._uncork()
-        if self._state is _State.OPEN and not self._reading_paused and len(self.messages) >= self.config.incoming_queue:
+        if self._state is _OPEN and not self._reading_paused and len(self.messages) >= self.config.incoming_queue:
             self._reading_paused = True
             self._transport.pause_reading()
 
@@ -249,7 +256,7 @@ class Connection:
         self._transport.resume_reading()
 
     def _message(self, message: Event) -> None:
-        if self._state is not _State.OPEN:
+        if self._state is not _OPEN:
             return
         self._messages_received += 1
         if type(message) in self.accepts:
@@ -272,7 +279,7 @@ class Connection:
                 raise AssertionError(event)
 
     def _answer_ping(self, payload: bytes) -> None:
-        if self._state is not _State.OPEN:
+        if self._state is not _OPEN:
             return
         if self.is_clogged:
             self._pong_due = payload
@@ -285,7 +292,7 @@ class Connection:
             self._ping = None
 
     def _take_close(self, reason: CloseReason | None) -> None:
-        if self._state is _State.OPEN:
+        if self._state is _OPEN:
             self._write(self._codec.close(reason))
             received = reason or CloseReason(CloseCode.NO_STATUS)
             self._end(received)
@@ -311,7 +318,7 @@ class Connection:
 
     def close(self, reason: CloseReason) -> None:
         """Begin the closing handshake, unless the connection is over; `wait_lost` waits for its end."""
-        if self._state is not _State.OPEN:
+        if self._state is not _OPEN:
             return
         self._write(self._codec.close(reason))
         self._finish(reason, None)
@@ -322,7 +329,7 @@ class Connection:
         """Tell the peer why, unless a Close was sent before, and end the connection without waiting for an answer."""
         if self._state is _State.LOST:
             return
-        if self._state is _State.OPEN:
+        if self._state is _OPEN:
             self._write(self._codec.close(reason))
             self._end(reason)
         self._transport.close()
@@ -334,7 +341,7 @@ class Connection:
 
     def _fail(self, reason: CloseReason) -> None:
         """End the connection because of what the peer sent."""
-        if self._state is _State.OPEN:
+        if self._state is _OPEN:
             self._write(self._codec.close(reason))
             self._end(reason)
         self._state = _State.ENDED
@@ -381,7 +388,7 @@ class Connection:
     def tend(self, now: float, payload: bytes) -> None:
         """Send a ping if one is due, and give up a peer that was silent since the last one."""
         config = self.config
-        if self._state is not _State.OPEN or config.ping_interval is None or self.is_clogged:
+        if self._state is not _OPEN or config.ping_interval is None or self.is_clogged:
             # A clogged connection has a deadline already, and a ping would not get through.
             return
         pinged = self._ping[1] if self._ping is not None else 0.0
@@ -398,7 +405,7 @@ class Connection:
     @property
     def is_open(self) -> bool:
         """Tell whether messages can pass."""
-        return self._state is _State.OPEN
+        return self._state is _OPEN
 
     @property
     def peer(self) -> object:

@@ -13,6 +13,7 @@ from flowsock import (
     BufferOverflow,
     Flow,
     MutableSharedFlow,
+    MutableStateFlow,
     Producer,
     as_flow,
     channel_flow,
@@ -172,3 +173,21 @@ async def test_a_long_backlog_is_worked_off_in_turns(anyio_backend_name: str) ->
         job.cancel()
     assert 128 <= marks[-1] < 10_000
     assert max(after - before for before, after in pairwise(marks)) <= most(anyio_backend_name)
+
+
+async def test_a_state_that_is_set_without_end_lets_others_run() -> None:
+    state = MutableStateFlow(0)
+    others_ran = False
+
+    async def other() -> None:
+        nonlocal others_ran
+        others_ran = True
+
+    async with coroutine_scope() as scope:
+        scope.launch(other)
+        for number in range(10_000):
+            await state.emit(number)
+            if others_ran:
+                break
+    assert others_ran
+    assert state.value < 10_000 - 1
