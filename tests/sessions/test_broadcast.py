@@ -12,26 +12,9 @@ import flowsock.wire.codec
 from flowsock import App, BufferOverflow, CloseCode, CloseReason, MutableSharedFlow, Session, connect, serve
 from flowsock.wire.frames import encode_frame
 from tests.sessions.support import BOUND, failures, open_peer, until, ws
+from tests.typing.check_seed_pipelines import app, messages
 
 pytestmark = pytest.mark.anyio
-
-app = App()
-
-
-@app.websocket("/echo")
-async def echo(session: Session) -> None:
-    await session.send("Connection established")
-    await session.incoming.take_while(lambda text: text.lower() != "bye").map("You said: {}".format).collect(session.send)
-    await session.close(CloseCode.NORMAL, "Bye")
-
-
-messages: MutableSharedFlow[str] = MutableSharedFlow(extra_buffer_capacity=64)
-
-
-@app.websocket("/chat")
-async def chat(session: Session[str, str]) -> None:
-    messages.buffer(64, on_buffer_overflow=BufferOverflow.DROP_OLDEST).on_each(session.send).launch_in(session.scope)
-    await session.incoming.collect(messages.emit)
 
 
 async def test_the_echo_of_the_design() -> None:
