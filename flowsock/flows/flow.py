@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R")
+K = TypeVar("K")
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -67,6 +68,10 @@ class Flow(Generic[T_co]):
         """
         return self.source.collect(function)
 
+    async def collect_indexed(self, function: Callable[[int, T_co], object], /) -> None:
+        """Run the flow, giving each value's index, from 0, and the value to a function."""
+        await transform.indexed(self.source).collect(lambda pair: function(*pair))
+
     async def collect_latest(self, action: Callable[[T_co], object], /) -> None:
         """Run an action for each value; a newer value cancels the running action and waits for its end.
 
@@ -83,7 +88,7 @@ class Flow(Generic[T_co]):
 
         Law: a sequential flow runs in the calling task; one with tasks of its own runs as a job of the current scope. Leaving
         the loop early stops the producer at once. A loop that may be left early while the flow has to await something to
-        clean up belongs into `open`.
+        clean up belongs into `open`, and so does one over a flow that yields inside a timeout or a task group of its own.
 
         Raises:
             FlowsockError: the flow needs a scope and there is none.
@@ -108,6 +113,21 @@ class Flow(Generic[T_co]):
             NoSuchElement: there is none, and no ``default``.
         """
         return cast("T_co | R", await terminal.first(self.source, predicate, default))
+
+    @overload
+    async def single(self) -> T_co: ...
+    @overload
+    async def single(self, *, default: R) -> T_co | R: ...
+    async def single(self, *, default: R | Nothing = NOTHING) -> T_co | R:
+        """Give the only value, once the flow completed; a second one stops the flow.
+
+        Law: with a ``default``, that is the result both of an empty flow and of one with several values.
+
+        Raises:
+            NoSuchElement: there is none, and no ``default``.
+            ValueError: there is more than one, and no ``default``.
+        """
+        return cast("T_co | R", await terminal.single(self.source, default))
 
     @overload
     async def last(self) -> T_co: ...
@@ -137,6 +157,46 @@ class Flow(Generic[T_co]):
         """Reduce all values to one, starting from ``initial``."""
         return cast("R", await terminal.fold(self.source, initial, function))
 
+    @overload
+    async def reduce(self, function: Callable[[Any, T_co], Awaitable[R]], /) -> T_co | R: ...
+    @overload
+    async def reduce(self, function: Callable[[Any, T_co], R], /) -> T_co | R: ...
+    async def reduce(self, function: Callable[[Any, T_co], Any], /) -> Any:
+        """Reduce all values to one, starting from the first, which the function is not called for.
+
+        Raises:
+            NoSuchElement: the flow was empty.
+        """
+        return await terminal.reduce(self.source, function)
+
+    @overload
+    async def to_dict(self, function: Callable[[T_co], Awaitable[tuple[K, R]]], /) -> dict[K, R]: ...
+    @overload
+    async def to_dict(self, function: Callable[[T_co], tuple[K, R]], /) -> dict[K, R]: ...
+    async def to_dict(self, function: Callable[[T_co], Any], /) -> dict[Any, Any]:
+        """Collect into a dict of the (key, value) pairs the function makes (Kotlin: ``associate``); the last of a key wins."""
+        return await terminal.to_dict(self.source, function)
+
+    @overload
+    async def group_by(self, key: Callable[[T_co], Awaitable[K]], /) -> dict[K, list[T_co]]: ...
+    @overload
+    async def group_by(self, key: Callable[[T_co], K], /) -> dict[K, list[T_co]]: ...
+    async def group_by(self, key: Callable[[T_co], Any], /) -> dict[Any, list[T_co]]:
+        """Collect into a dict of lists, by key; keys and values keep the order in which they came."""
+        return await terminal.group_by(self.source, key)
+
+    async def any(self, predicate: Callable[[T_co], object], /) -> bool:
+        """Tell whether a value passes the predicate, and stop the flow at the first that does; false if it is empty."""
+        return await terminal.find(self.source, predicate) is not NOTHING
+
+    async def all(self, predicate: Callable[[T_co], object], /) -> bool:
+        """Tell whether all values pass the predicate, and stop the flow at the first that does not; true if it is empty."""
+        return await terminal.find(self.source, predicate, wanted=False) is NOTHING
+
+    async def none(self, predicate: Callable[[T_co], object], /) -> bool:
+        """Tell whether no value passes the predicate, and stop the flow at the first that does; true if it is empty."""
+        return await terminal.find(self.source, predicate) is NOTHING
+
     async def count(self, predicate: Callable[[T_co], object] | None = None, /) -> int:
         """Count the values (that pass the predicate)."""
         return await terminal.count(self.source, predicate)
@@ -151,6 +211,14 @@ class Flow(Generic[T_co]):
         """Turn each value into another."""
         return Flow(transform.mapped(self.source, function))
 
+    @overload
+    def map_not_none(self, function: Callable[[T_co], Awaitable[R | None]], /) -> Flow[R]: ...
+    @overload
+    def map_not_none(self, function: Callable[[T_co], R | None], /) -> Flow[R]: ...
+    def map_not_none(self, function: Callable[[T_co], Any], /) -> Flow[Any]:
+        """Turn each value into another, and drop those that become ``None``."""
+        return Flow(transform.not_none(transform.mapped(self.source, function)))
+
     def filter(self, predicate: Callable[[T_co], object], /) -> Flow[T_co]:
         """Keep the values for which the predicate is true."""
         return Flow(transform.filtered(self.source, predicate))
@@ -162,6 +230,10 @@ class Flow(Generic[T_co]):
     def filter_is(self, kind: type[R], /) -> Flow[R]:
         """Keep the instances of a class (Kotlin: ``filterIsInstance``)."""
         return Flow(transform.filtered(self.source, lambda value: isinstance(value, kind)))
+
+    def filter_not_none(self: Flow[R | None]) -> Flow[R]:
+        """Keep the values that are not ``None``."""
+        return Flow(transform.not_none(self.source))
 
     def transform(self, function: Callable[[Callable[[R], Awaitable[object]], T_co], object], /) -> Flow[R]:
         """Emit any number of values for each: ``function(emit, value)``."""
@@ -182,6 +254,42 @@ class Flow(Generic[T_co]):
     def scan(self, initial: R, function: Callable[[R, T_co], Any], /) -> Flow[R]:
         """Emit the initial value and then the running result after each value: n values give n + 1."""
         return Flow(transform.Scan(self.source, initial, function))
+
+    @overload
+    def running_reduce(self, function: Callable[[Any, T_co], Awaitable[R]], /) -> Flow[T_co | R]: ...
+    @overload
+    def running_reduce(self, function: Callable[[Any, T_co], R], /) -> Flow[T_co | R]: ...
+    def running_reduce(self, function: Callable[[Any, T_co], Any], /) -> Flow[Any]:
+        """Emit the first value and then the running result after each other value: n values give n."""
+        return Flow(transform.accumulated(self.source, NOTHING, function))
+
+    def pairwise(self) -> Flow[tuple[T_co, T_co]]:
+        """Pair each value, from the second on, with the one before it: n values give n - 1."""
+        return Flow(transform.paired(self.source))
+
+    def chunked(self, size: int, /, *, within: float | None = None) -> Flow[list[T_co]]:
+        """Gather values into lists of ``size``.
+
+        Law: no list is empty. On completion the last one may be shorter; on failure what was gathered is dropped.
+
+        Args:
+            size: How many values a list has.
+            within: Seconds after a list's first value at which it is emitted even if it is not full.
+
+        Raises:
+            ValueError: the size is below 1, or the time is not above 0.
+        """
+        return Flow(
+            transform.Chunked(self.source, size) if within is None else timing.TimedChunks(self.source, size, within)
+        )
+
+    def start_with(self, *values: R) -> Flow[R | T_co]:
+        """Emit the given values before the flow starts."""
+        return Flow(transform.StartWith(self.source, values))
+
+    def pipe(self, function: Callable[[Flow[T_co]], R], /) -> R:
+        """Apply a function to this flow: operators of your own in a chain of methods."""
+        return function(self)
 
     def distinct_until_changed(self, same: Callable[[Any, Any], object] = same_value, /) -> Flow[T_co]:
         """Drop a value that is the same as the one emitted before it; by identity or equality unless told otherwise."""
@@ -206,6 +314,10 @@ class Flow(Generic[T_co]):
     def take_while(self, predicate: Callable[[T_co], object], /) -> Flow[T_co]:
         """Stop at the first value that fails the predicate, without emitting it."""
         return Flow(limit.TakeWhile(self.source, predicate))
+
+    def transform_while(self, function: Callable[[Callable[[R], Awaitable[object]], T_co], object], /) -> Flow[R]:
+        """Emit any number of values for each, and stop after the first for which ``function(emit, value)`` returns false."""
+        return Flow(limit.TransformWhile(self.source, function))
 
     def drop(self, count: int, /) -> Flow[T_co]:
         """Skip the first values.

@@ -1,4 +1,4 @@
-"""The pipelines that the library was made for, as its design writes them; also run by ``tests/sessions/test_broadcast.py``."""
+"""The pipelines that the library was made for, as its design writes them; run by ``tests/sessions/test_broadcast.py``."""
 
 from flowsock import App, BufferOverflow, CloseCode, MutableSharedFlow, Session
 
