@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from anyio import Event, fail_after, sleep_forever
@@ -21,10 +21,11 @@ from flowsock import (
     flow_of,
     merge,
 )
+from flowsock.testing import turbine
 from tests.turns import a_while, settled
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
 
 pytestmark = pytest.mark.anyio
 
@@ -55,10 +56,9 @@ async def test_an_iterable_that_fails_fails_the_flow() -> None:
         yield 1
         raise ValueError("broken")
 
-    seen: list[int] = []
-    with pytest.raises(ValueError, match="broken"):
-        await as_flow(broken()).collect(seen.append)
-    assert seen == [1]
+    async with turbine(as_flow(broken())) as events:
+        assert await events.item() == 1
+        assert str(await events.error(ValueError)) == "broken"
 
 
 async def test_a_function_is_called_once_per_collection() -> None:
@@ -326,16 +326,13 @@ async def test_merge_ends_with_its_last_flow_and_fails_with_its_first_failure() 
         finally:
             log.append("cancelled")
 
-    async def run(make: Callable[[], Flow[int]]) -> Any:
-        return await make().to_list()
-
-    async with coroutine_scope() as scope:
-        job = scope.launch(run, lambda: merge(empty_flow(), waiting(False), empty_flow()))
+    async with turbine(merge(empty_flow(), waiting(False), empty_flow())) as events:
+        assert await events.item() == 1
         await settled()
-        assert not job.is_completed
+        events.no_events()
         gate.set()
-        with fail_after(5):
-            assert await job == [1, 2]
+        assert await events.item() == 2
+        await events.complete()
     with pytest.raises(ValueError, match="one of them"), fail_after(5):
         await merge(hanging(), waiting(True), hanging()).collect()
     assert log == ["cancelled", "cancelled"]

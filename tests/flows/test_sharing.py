@@ -17,6 +17,7 @@ from flowsock import (
     flow,
     flow_of,
 )
+from flowsock.testing import turbine
 from tests.turns import a_while, settled
 
 if TYPE_CHECKING:
@@ -118,10 +119,10 @@ async def test_the_upstreams_end_is_not_seen_and_its_values_stay() -> None:
         shared = flow_of("OK").share_in(scope, started=SharingStarted.EAGERLY, replay=1)
         await settled()
         assert scope.jobs == ()
-        assert shared.replay_cache == ["OK"]
-        listener = shared.launch_in(scope)
-        await sleep(100)
-        assert listener.is_active
+        async with turbine(shared) as events:
+            assert await events.item() == "OK"
+            await sleep(100)
+            events.no_events()
         scope.cancel()
 
 
