@@ -7,7 +7,8 @@ Flows
 Scopes
     `coroutine_scope` and `supervisor_scope` own `Job` objects; `Restart` and `Backoff` bring failed ones back.
 Channels
-    A `Channel` hands each value to one receiver; `BufferOverflow` says what happens when it is full.
+    A `Channel` hands each value to one receiver; `BufferOverflow` says what happens when it is full. `select`,
+    `select_unbiased` and `on_timeout` wait for the first of several channels and jobs.
 Sessions
     `App` routes, `Session` is one WebSocket, `serve` and ``app.run()`` serve, `connect` is the client.
 
@@ -27,6 +28,9 @@ from flowsock.channels.channel import RENDEZVOUS as RENDEZVOUS
 from flowsock.channels.channel import UNLIMITED as UNLIMITED
 from flowsock.channels.channel import BufferOverflow as BufferOverflow
 from flowsock.channels.channel import Channel as Channel
+from flowsock.channels.select import on_timeout as on_timeout
+from flowsock.channels.select import select as select
+from flowsock.channels.select import select_unbiased as select_unbiased
 from flowsock.errors import ChannelClosed as ChannelClosed
 from flowsock.errors import FlowsockError as FlowsockError
 from flowsock.errors import HandshakeError as HandshakeError
@@ -37,8 +41,10 @@ from flowsock.errors import ProtocolError as ProtocolError
 from flowsock.errors import SessionAborted as SessionAborted
 from flowsock.errors import SessionClosed as SessionClosed
 from flowsock.flows.builders import as_flow as as_flow
+from flowsock.flows.builders import callback_flow as callback_flow
 from flowsock.flows.builders import channel_flow as channel_flow
 from flowsock.flows.builders import combine as combine
+from flowsock.flows.builders import combine_transform as combine_transform
 from flowsock.flows.builders import empty_flow as empty_flow
 from flowsock.flows.builders import flow as flow
 from flowsock.flows.builders import flow_of as flow_of
@@ -126,8 +132,10 @@ __all__ = (
     "WebSocketConfig",
     "WouldBlock",
     "as_flow",
+    "callback_flow",
     "channel_flow",
     "combine",
+    "combine_transform",
     "connect",
     "coroutine_scope",
     "current_scope",
@@ -136,6 +144,9 @@ __all__ = (
     "flow_of",
     "interval",
     "merge",
+    "on_timeout",
+    "select",
+    "select_unbiased",
     "serve",
     "supervisor_scope",
 )

@@ -17,14 +17,18 @@ if TYPE_CHECKING:
     from flowsock._parking_asyncio import AsyncioSleeper
 
 
-class Sleeper(Protocol):
-    """One sleep of one task."""
-
-    def __await__(self) -> Generator[Any, Any, None]: ...
+class Waiter(Protocol):
+    """Somebody who waits."""
 
     def wake(self) -> None:
         """Let the task run again. Waking it twice, or after its cancellation, does nothing."""
         ...
+
+
+class Sleeper(Waiter, Protocol):
+    """One sleep of one task."""
+
+    def __await__(self) -> Generator[Any, Any, None]: ...
 
 
 def new_sleeper(on_cancel: Callable[[], object]) -> Sleeper:
@@ -49,19 +53,27 @@ def _asyncio_sleeper() -> type[AsyncioSleeper]:
 class WaitingRoom:
     """Tasks that sleep until the same thing happens; one that is cancelled leaves."""
 
-    __slots__ = ("_sleepers",)
+    __slots__ = ("_waiters",)
 
     def __init__(self) -> None:
-        self._sleepers: dict[Sleeper, None] = {}
+        self._waiters: dict[Waiter, None] = {}
 
     def sleep(self) -> Sleeper:
         """Give the sleeper that the running task is to await."""
-        sleeper = new_sleeper(lambda: self._sleepers.pop(sleeper))
-        self._sleepers[sleeper] = None
+        sleeper = new_sleeper(lambda: self.leave(sleeper))
+        self.enter(sleeper)
         return sleeper
+
+    def enter(self, waiter: Waiter) -> None:
+        """Add somebody who waits."""
+        self._waiters[waiter] = None
+
+    def leave(self, waiter: Waiter) -> None:
+        """Remove somebody, if still there."""
+        self._waiters.pop(waiter, None)
 
     def wake_all(self) -> None:
         """Let them all run again."""
-        sleepers, self._sleepers = self._sleepers, {}
-        for sleeper in sleepers:
-            sleeper.wake()
+        waiters, self._waiters = self._waiters, {}
+        for waiter in waiters:
+            waiter.wake()

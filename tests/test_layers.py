@@ -23,6 +23,7 @@ FILES = {
 LAYERS = {
     "errors": 0,
     "emitting": 0,
+    "clause": 0,
     "parking": 0,
     "_parking_asyncio": 0,
     "_parking_trio": 0,

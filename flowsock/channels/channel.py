@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections import deque
+from contextlib import suppress
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, overload
 
 from anyio import WouldBlock
 from attrs import frozen
 
+from flowsock.channels.clauses import OnReceive, OnSend
+from flowsock.clause import NOTHING as NOTHING
+from flowsock.clause import Nothing as Nothing
 from flowsock.emitting import READY
 from flowsock.errors import ChannelClosed
 from flowsock.parking import new_sleeper
@@ -18,9 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable
     from types import TracebackType
 
+    from flowsock.clause import Clause
     from flowsock.parking import Sleeper
 
 T = TypeVar("T")
+R = TypeVar("R")
+C = TypeVar("C")
+T_co = TypeVar("T_co", covariant=True)
 T_contra = TypeVar("T_contra", contravariant=True)
 
 RENDEZVOUS: Final = 0
@@ -44,15 +52,6 @@ class BufferOverflow(Enum):
     """The oldest value in the buffer makes room."""
     DROP_LATEST = "drop_latest"
     """The new value is dropped."""
-
-
-class Nothing(Enum):
-    """The type of the one marker that says "no value here", since ``None`` is a value."""
-
-    NOTHING = "nothing"
-
-
-NOTHING: Final = Nothing.NOTHING
 
 
 def resolve_capacity(capacity: int, on_buffer_overflow: BufferOverflow) -> tuple[int, BufferOverflow]:
@@ -87,6 +86,19 @@ class Receiver(Protocol[T_contra]):
         ...
 
 
+class Sender(Protocol[T_co]):
+    """Somebody whose value waits for a channel's room."""
+
+    @property
+    def value(self) -> T_co:
+        """Give the value."""
+        ...
+
+    def resolve(self, outcome: Exception | None, /) -> None:
+        """Learn that the value was taken, or that it was dropped with this error."""
+        ...
+
+
 class _Sender(Generic[T]):
     """A suspended ``send``: awaitable once, in the queue of its channel until a receiver takes its value."""
 
@@ -98,7 +110,7 @@ class _Sender(Generic[T]):
         self.value = value
         self.outcome: Nothing | Exception | None = NOTHING
 
-    def resolve(self, outcome: Exception | None) -> None:
+    def resolve(self, outcome: Exception | None, /) -> None:
         self.outcome = outcome
         if self._sleeper is not None:
             self._sleeper.wake()
@@ -192,7 +204,7 @@ class Channel(Generic[T]):
         self._capacity, self._overflow = resolve_capacity(capacity, on_buffer_overflow)
         self._on_undelivered = on_undelivered
         self._buffer: deque[T] = deque()
-        self._senders: deque[_Sender[T]] = deque()
+        self._senders: deque[Sender[T]] = deque()
         self._receivers: deque[Receiver[T]] = deque()
         self._closed = False
         self._cause: Exception | None = None
@@ -212,10 +224,10 @@ class Channel(Generic[T]):
         """
         if self._closed:
             self.undelivered(value)
-        if self._accept(value):
+        if self.accept(value):
             return READY
         sender = _Sender(self, value)
-        self._senders.append(sender)
+        self.enqueue(sender)
         return sender
 
     def send_nowait(self, value: T, /) -> None:
@@ -225,10 +237,11 @@ class Channel(Generic[T]):
             WouldBlock: there is none; the value was not sent.
             ChannelClosed: the channel was closed (or whatever error it was closed with).
         """
-        if not self._accept(value):
+        if not self.accept(value):
             raise WouldBlock
 
-    def _accept(self, value: T) -> bool:
+    def accept(self, value: T) -> bool:
+        """Take a value if that is possible now; false if its sender has to wait. Raises like `send_nowait` at the end."""
         receivers = self._receivers
         if receivers:
             receiver = receivers[0]
@@ -237,7 +250,7 @@ class Channel(Generic[T]):
                 receivers.append(receiver)
             return True
         if self._closed:
-            raise self._ended("nothing can be sent any more")
+            raise self.ended("nothing can be sent any more")
         if len(self._buffer) < self._capacity:
             self._buffer.append(value)
             return True
@@ -255,9 +268,13 @@ class Channel(Generic[T]):
         else:
             self.undelivered(value)
 
-    def withdraw(self, sender: _Sender[T]) -> None:
+    def enqueue(self, sender: Sender[T]) -> None:
+        """Put a sender into the queue, after `accept` gave false."""
+        self._senders.append(sender)
+
+    def withdraw(self, sender: Sender[T]) -> None:
         """Take a suspended sender out of the queue, if it is there."""
-        if sender.outcome is NOTHING:
+        with suppress(ValueError):
             self._senders.remove(sender)
 
     def undelivered(self, value: T) -> None:
@@ -285,7 +302,7 @@ class Channel(Generic[T]):
                 self.undelivered(receiver.value)
             raise
         if receiver.value is NOTHING:
-            raise self._ended("nothing more can be received")
+            raise self.ended("nothing more can be received")
         return receiver.value
 
     def receive_nowait(self) -> T:
@@ -310,7 +327,7 @@ class Channel(Generic[T]):
         if self._senders:
             return self._next_sender()
         if self._closed:
-            raise self._ended("nothing more can be received")
+            raise self.ended("nothing more can be received")
         return NOTHING
 
     def _next_sender(self) -> T:
@@ -318,7 +335,8 @@ class Channel(Generic[T]):
         sender.resolve(None)
         return sender.value
 
-    def _ended(self, consequence: str) -> Exception:
+    def ended(self, consequence: str) -> Exception:
+        """Give what a use of the channel after its end raises."""
         if self._cause is None:
             return ChannelClosed(f"this channel was closed: {consequence}")
         # Each raise would otherwise add its own frames to those that tell where the cause comes from.
@@ -343,6 +361,47 @@ class Channel(Generic[T]):
             if self._cause is not None:
                 raise
             raise StopAsyncIteration from None
+
+    # Selecting
+
+    @overload
+    def on_receive(self, fn: None = None) -> Clause[T]: ...
+    @overload
+    def on_receive(self, fn: None = None, *, closed: C) -> Clause[T | C]: ...
+    @overload
+    def on_receive(self, fn: Callable[[T], Awaitable[R]]) -> Clause[R]: ...
+    @overload
+    def on_receive(self, fn: Callable[[T], Awaitable[R]], *, closed: C) -> Clause[R | C]: ...
+    @overload
+    def on_receive(self, fn: Callable[[T], R]) -> Clause[R]: ...
+    @overload
+    def on_receive(self, fn: Callable[[T], R], *, closed: C) -> Clause[R | C]: ...
+    def on_receive(self, fn: Callable[[T], Any] | None = None, *, closed: object = NOTHING) -> Clause[Any]:
+        """Make a clause of `select` that receives the next value (Kotlin: ``onReceive``).
+
+        Law: it fails the select like `receive` when the channel is, or gets, closed and empty.
+
+        Args:
+            fn: Makes the select's result of the value, which is the result if left out.
+            closed: The result at the end of the channel, instead of `ChannelClosed`; an error it was closed with is raised.
+        """
+        return OnReceive(self, fn, closed)
+
+    @overload
+    def on_send(self, value: T, fn: None = None) -> Clause[None]: ...
+    @overload
+    def on_send(self, value: T, fn: Callable[[], Awaitable[R]]) -> Clause[R]: ...
+    @overload
+    def on_send(self, value: T, fn: Callable[[], R]) -> Clause[R]: ...
+    def on_send(self, value: T, fn: Callable[[], Any] | None = None) -> Clause[Any]:
+        """Make a clause of `select` that sends a value (Kotlin: ``onSend``).
+
+        Law: it fails the select like `send`. A value that stays behind is reported to ``on_undelivered``.
+
+        Args:
+            fn: Makes the select's result, which is ``None`` if left out.
+        """
+        return OnSend(self, value, fn)
 
     # Ending
 
@@ -369,11 +428,14 @@ class Channel(Generic[T]):
             True for the call that closed the channel.
         """
         closed_now = self.close(cause)
-        senders, self._senders = self._senders, deque()
-        buffer, self._buffer = self._buffer, deque()
-        for sender in senders:
-            sender.resolve(self._ended("the value that waited to be sent was dropped"))
-        self._all_undelivered((*buffer, *(sender.value for sender in senders)))
+        dropped = [*self._buffer]
+        self._buffer.clear()
+        while self._senders:
+            # One by one, because a select that ends here withdraws all the senders that it has in the queue.
+            sender = self._senders.popleft()
+            dropped.append(sender.value)
+            sender.resolve(self.ended("the value that waited to be sent was dropped"))
+        self._all_undelivered(dropped)
         return closed_now
 
     def _all_undelivered(self, values: Iterable[T]) -> None:

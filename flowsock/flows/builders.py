@@ -7,7 +7,7 @@ from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar, overload
 
 from flowsock.channels.channel import Channel
-from flowsock.emitting import settle, waiting
+from flowsock.emitting import Emitter, settle, waiting
 from flowsock.flows.conduit import ChannelSource
 from flowsock.flows.flow import Flow
 from flowsock.flows.operators.combining import Combine, Merge
@@ -63,6 +63,26 @@ def channel_flow(function: Callable[Concatenate[Producer[T], P], Awaitable[objec
     def build(*args: P.args, **kwargs: P.kwargs) -> Flow[T]:
         def body(producer: Producer[T]) -> Awaitable[object]:
             return function(producer, *args, **kwargs)
+
+        return Flow(ProducedSource(body))
+
+    return build
+
+
+def callback_flow(function: Callable[Concatenate[Producer[T], P], Awaitable[object]]) -> Callable[P, Flow[T]]:
+    """Make a function that returns a flow out of a coroutine function that hands its `Producer` to callbacks.
+
+    Law: as for `channel_flow`. The function registers its callbacks, which use ``producer.send_nowait``, and ends with ``await
+    producer.await_close(cleanup)``; returning with the producer open fails the collection with a ``RuntimeError`` instead of
+    leaving the callbacks behind.
+    """
+
+    @wraps(function)
+    def build(*args: P.args, **kwargs: P.kwargs) -> Flow[T]:
+        async def body(producer: Producer[T]) -> None:
+            await function(producer, *args, **kwargs)
+            if not producer.is_closed_for_send:
+                raise RuntimeError("a callback_flow must end with `await producer.await_close(cleanup)`, or close its producer")
 
         return Flow(ProducedSource(body))
 
@@ -185,5 +205,32 @@ def combine(*flows_and_function: Any) -> Flow[Any]:
         result = function(*values)
         pending = waiting(result)
         await settle(emit(result if pending is None else await pending))
+
+    return Flow(Combine([each.source for each in flows], combiner))
+
+
+@overload
+def combine_transform(a: Flow[T1], function: Callable[[Callable[[R], Awaitable[object]], T1], object], /) -> Flow[R]: ...
+@overload
+def combine_transform(
+    a: Flow[T1], b: Flow[T2], function: Callable[[Callable[[R], Awaitable[object]], T1, T2], object], /
+) -> Flow[R]: ...
+@overload
+def combine_transform(
+    a: Flow[T1], b: Flow[T2], c: Flow[T3], function: Callable[[Callable[[R], Awaitable[object]], T1, T2, T3], object], /
+) -> Flow[R]: ...
+@overload
+def combine_transform(
+    a: Flow[Any], b: Flow[Any], c: Flow[Any], d: Flow[Any], /, *more_flows_and_function: Any
+) -> Flow[Any]: ...
+def combine_transform(*flows_and_function: Any) -> Flow[Any]:
+    """Emit any number of values for the newest ones of each flow: ``function(emit, *values)``, the last argument.
+
+    Law: as for `combine`.
+    """
+    *flows, function = flows_and_function
+
+    def combiner(emit: Emit[Any], *values: Any) -> object:
+        return function(Emitter(emit), *values)
 
     return Flow(Combine([each.source for each in flows], combiner))

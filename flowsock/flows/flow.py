@@ -11,7 +11,8 @@ from flowsock.flows.broadcast import Broadcast
 from flowsock.flows.conflation import Conflation, same_value
 from flowsock.flows.counting import subscription_count
 from flowsock.flows.iteration import Opened, iterate
-from flowsock.flows.operators import buffering, flattening, handling, limit, terminal, timing, transform
+from flowsock.flows.operators import buffering, combining, flattening, handling, limit, terminal, timing, transform
+from flowsock.flows.producing import produce_in
 from flowsock.flows.sharing import share
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from aioreactive import AsyncObservable
 
+    from flowsock.channels.channel import Channel
     from flowsock.emitting import Emit
     from flowsock.flows.dispatcher import Dispatcher, StateEngine
     from flowsock.flows.sharing import SharingStarted
@@ -33,6 +35,10 @@ K = TypeVar("K")
 T_co = TypeVar("T_co", covariant=True)
 
 
+def _pair(first: Any, second: Any) -> tuple[Any, Any]:
+    return first, second
+
+
 class Flow(Generic[T_co]):
     """A stream of values that is described first and runs when it is collected (Kotlin: ``Flow``).
 
@@ -40,7 +46,8 @@ class Flow(Generic[T_co]):
 
     - *Cold.* Building a pipeline runs nothing; each collection runs it from the start, with fresh state.
     - *Sequential.* A value is handled to its end before the next one is asked for, in one task, unless the operator says
-      otherwise (buffer, merge, combine, debounce, sample, flat_map_merge, the ``_latest`` family).
+      otherwise (buffer, merge, combine, zip_with, debounce, sample, chunked within a time, flat_map_merge, map_concurrent, the
+      ``_latest`` family).
     - *Back-pressure.* Whoever has to wait makes its producer wait, up to the source. Nothing is dropped unless an operator was
       told to.
     - *Transparency.* An error ends the collection and comes out of it. `catch` and `retry` see errors from above them only.
@@ -82,6 +89,17 @@ class Flow(Generic[T_co]):
     def launch_in(self, scope: Scope, *, name: str | None = None) -> Job[None]:
         """Collect in a job of the scope; its failure is the scope's. The collection starts at the job's first turn."""
         return scope.launch(self.source.collect, ignore, name=name or "launch_in")
+
+    def produce_in(self, scope: Scope, *, capacity: int = BUFFERED) -> Channel[T_co]:
+        """Collect into a new channel, in a job of the scope.
+
+        Law: the channel is closed when the flow completes. The flow's failure closes the channel with it, after what was sent,
+        and is the scope's. Cancelling the channel cancels the collection; closing it ends that at its next value.
+
+        Raises:
+            ValueError: the capacity is negative and none of the named ones.
+        """
+        return produce_in(self.source, scope, capacity)
 
     def __aiter__(self) -> AsyncIterator[T_co]:
         """Iterate the flow.
@@ -158,16 +176,16 @@ class Flow(Generic[T_co]):
         return cast("R", await terminal.fold(self.source, initial, function))
 
     @overload
-    async def reduce(self, function: Callable[[Any, T_co], Awaitable[R]], /) -> T_co | R: ...
+    async def reduce(self: Flow[T], function: Callable[[T, T], Awaitable[T]], /) -> T: ...
     @overload
-    async def reduce(self, function: Callable[[Any, T_co], R], /) -> T_co | R: ...
-    async def reduce(self, function: Callable[[Any, T_co], Any], /) -> Any:
+    async def reduce(self: Flow[T], function: Callable[[T, T], T], /) -> T: ...
+    async def reduce(self: Flow[T], function: Callable[[T, T], Any], /) -> T:
         """Reduce all values to one, starting from the first, which the function is not called for.
 
         Raises:
             NoSuchElement: the flow was empty.
         """
-        return await terminal.reduce(self.source, function)
+        return cast("T", await terminal.reduce(self.source, function))
 
     @overload
     async def to_dict(self, function: Callable[[T_co], Awaitable[tuple[K, R]]], /) -> dict[K, R]: ...
@@ -256,10 +274,10 @@ class Flow(Generic[T_co]):
         return Flow(transform.Scan(self.source, initial, function))
 
     @overload
-    def running_reduce(self, function: Callable[[Any, T_co], Awaitable[R]], /) -> Flow[T_co | R]: ...
+    def running_reduce(self: Flow[T], function: Callable[[T, T], Awaitable[T]], /) -> Flow[T]: ...
     @overload
-    def running_reduce(self, function: Callable[[Any, T_co], R], /) -> Flow[T_co | R]: ...
-    def running_reduce(self, function: Callable[[Any, T_co], Any], /) -> Flow[Any]:
+    def running_reduce(self: Flow[T], function: Callable[[T, T], T], /) -> Flow[T]: ...
+    def running_reduce(self: Flow[T], function: Callable[[T, T], Any], /) -> Flow[T]:
         """Emit the first value and then the running result after each other value: n values give n."""
         return Flow(transform.accumulated(self.source, NOTHING, function))
 
@@ -279,9 +297,7 @@ class Flow(Generic[T_co]):
         Raises:
             ValueError: the size is below 1, or the time is not above 0.
         """
-        return Flow(
-            transform.Chunked(self.source, size) if within is None else timing.TimedChunks(self.source, size, within)
-        )
+        return Flow(transform.Chunked(self.source, size) if within is None else timing.TimedChunks(self.source, size, within))
 
     def start_with(self, *values: R) -> Flow[R | T_co]:
         """Emit the given values before the flow starts."""
@@ -374,6 +390,49 @@ class Flow(Generic[T_co]):
         """
         return Flow(timing.Sample(self.source, period))
 
+    def timeout(self, seconds: float, /) -> Flow[T_co]:
+        """Fail when what is above takes longer than this before its first value, or from one to the next.
+
+        Law: the time that the collector takes for a value does not count. What is above is cancelled first; if its cleanup
+        raises something else, that is what comes out. The collection of a flow with a timeout of 0 or less fails at once.
+
+        Raises:
+            TimeoutError: on collection, when the time is over.
+        """
+        return Flow(timing.Timeout(self.source, seconds))
+
+    def throttle_first(self, seconds: float, /) -> Flow[T_co]:
+        """Emit a value at once, and drop those that follow it within this time.
+
+        Raises:
+            ValueError: the time is not above 0.
+        """
+        return Flow(timing.throttled(self.source, seconds))
+
+    def rate_limit(self, count: int, /, *, per: float) -> Flow[T_co]:
+        """Emit no more than ``count`` values in any ``per`` seconds; the producer waits, and nothing is dropped.
+
+        Raises:
+            ValueError: the count is below 1, or the time is not above 0.
+        """
+        return Flow(timing.rate_limited(self.source, count, per))
+
+    # Several flows
+
+    @overload
+    def zip_with(self, other: Flow[T], /) -> Flow[tuple[T_co, T]]: ...
+    @overload
+    def zip_with(self, other: Flow[T], function: Callable[[T_co, T], Awaitable[R]], /) -> Flow[R]: ...
+    @overload
+    def zip_with(self, other: Flow[T], function: Callable[[T_co, T], R], /) -> Flow[R]: ...
+    def zip_with(self, other: Flow[Any], function: Callable[[Any, Any], Any] = _pair, /) -> Flow[Any]:
+        """Pair each value with the other flow's, or call a function with the two (Kotlin: ``zip``).
+
+        Law: ends when either flow ends, and cancels the other. The other flow runs in a child task, one value ahead at most.
+        A failure of either cancels the other.
+        """
+        return Flow(combining.Zip(self.source, other.source, function))
+
     # Flows of flows
 
     def flat_map_concat(self, function: Callable[[T_co], Flow[R] | Awaitable[Flow[R]]], /) -> Flow[R]:
@@ -419,6 +478,37 @@ class Flow(Generic[T_co]):
     def transform_latest(self, function: Callable[[Callable[[R], Awaitable[object]], T_co], object], /) -> Flow[R]:
         """Emit any number of values for the newest value: ``function(emit, value)``, cancelled by a newer one."""
         return Flow(flattening.TransformLatest(self.source, function))
+
+    @overload
+    def map_concurrent(self, function: Callable[[T_co], Awaitable[R]], /, *, limit: int, ordered: bool = True) -> Flow[R]: ...
+    @overload
+    def map_concurrent(self, function: Callable[[T_co], R], /, *, limit: int, ordered: bool = True) -> Flow[R]: ...
+    def map_concurrent(self, function: Callable[[T_co], Any], /, *, limit: int, ordered: bool = True) -> Flow[Any]:
+        """Turn each value into another, with up to ``limit`` calls of the function at once.
+
+        Law: a result that waits for its turn, or for room, keeps its place among the ``limit``; the upstream waits for a free
+        one. The first failure cancels the other calls.
+
+        Args:
+            limit: How many calls may run.
+            ordered: Whether results keep the order of the values; otherwise they are emitted as they come.
+
+        Raises:
+            ValueError: the limit is below 1.
+        """
+        return Flow(flattening.MapConcurrent(self.source, function, limit, ordered))
+
+    def flatten_concat(self: Flow[Flow[R]]) -> Flow[R]:
+        """Run the flows that are the values one after the other, in the same task."""
+        return Flow(flattening.FlatMapConcat(self.source, flattening.itself))
+
+    def flatten_merge(self: Flow[Flow[R]], *, concurrency: int = flattening.DEFAULT_CONCURRENCY) -> Flow[R]:
+        """Run up to ``concurrency`` of the flows that are the values at once; the upstream waits for a free place.
+
+        Raises:
+            ValueError: the concurrency is below 1.
+        """
+        return Flow(flattening.FlatMapMerge(self.source, flattening.itself, concurrency))
 
     # Beginning, end and failure
 
@@ -534,8 +624,8 @@ class SharedFlow(Flow[T_co]):
 
     __slots__ = ("_dispatcher",)
 
-    def __init__(self, engine: Dispatcher[T_co]) -> None:
-        super().__init__(engine)
+    def __init__(self, engine: Dispatcher[T_co], source: Source[T_co] | None = None) -> None:
+        super().__init__(engine if source is None else source)
         self._dispatcher = engine
 
     @property
@@ -547,6 +637,14 @@ class SharedFlow(Flow[T_co]):
     def subscription_count(self) -> StateFlow[int]:
         """Tell how many collectors there are, now and as they come and go; no change is conflated away."""
         return StateFlow(subscription_count(self._dispatcher))
+
+    def on_subscription(self, action: Callable[[Callable[[Any], Awaitable[object]]], object], /) -> SharedFlow[T_co]:
+        """Run ``action(emit)`` for each collector once it is registered, before it gets any value.
+
+        Law: what is emitted to this flow while the action runs is not missed. The action's ``emit`` reaches this collector
+        only. Of several actions, the one applied first runs first.
+        """
+        return SharedFlow(self._dispatcher, handling.subscribed_with(self.source, action))
 
 
 class StateFlow(SharedFlow[T_co]):

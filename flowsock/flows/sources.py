@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from anyio import current_time, get_cancelled_exc_class, sleep_until
+from anyio import CancelScope, current_time, get_cancelled_exc_class, sleep_until
 from anyio.lowlevel import checkpoint
 
 from flowsock.channels.channel import BUFFERED, BufferOverflow, Channel
 from flowsock.emitting import FAIR_TURN, READY, TURN, settle, waiting
 from flowsock.flows.operators.buffering import Channeled
 from flowsock.flows.source import Source
+from flowsock.parking import WaitingRoom
 from flowsock.scopes.groups import collapse, is_group
 from flowsock.scopes.scope import coroutine_scope
 
@@ -159,13 +160,31 @@ class Producer(Channel[T]):
     Law: a body that never has to wait, because its buffer drops, still gives the event loop a turn every 128 values.
     """
 
-    __slots__ = ("_turns", "scope")
+    __slots__ = ("_closing", "_turns", "scope")
 
     scope: Scope
 
     def __init__(self, capacity: int, on_buffer_overflow: BufferOverflow) -> None:
         super().__init__(capacity, on_buffer_overflow=on_buffer_overflow)
         self._turns = FAIR_TURN
+        self._closing = WaitingRoom()
+
+    def close(self, cause: Exception | None = None) -> bool:
+        closed_now = super().close(cause)
+        self._closing.wake_all()
+        return closed_now
+
+    async def await_close(self, cleanup: Callable[[], object] = lambda: None, /) -> None:
+        """Wait until this producer is closed, or its collector has ended, and then run the cleanup.
+
+        Law: the cleanup runs on cancellation too, shielded from it.
+        """
+        try:
+            if not self.is_closed_for_send:
+                await self._closing.sleep()
+        finally:
+            with CancelScope(shield=True):
+                await settle(cleanup())
 
     def send(self, value: T, /) -> Awaitable[None]:
         sent = super().send(value)

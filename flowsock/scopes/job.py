@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from anyio import CancelScope, current_effective_deadline, get_cancelled_exc_class, sleep
-from anyio.lowlevel import checkpoint_if_cancelled
+from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
+from attrs import frozen
 
+from flowsock.clause import NOTHING, Clause, result_of
 from flowsock.emitting import waiting
 from flowsock.errors import JobCancelled
 from flowsock.parking import WaitingRoom
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Awaitable, Callable, Generator
     from types import TracebackType
 
+    from flowsock.clause import Selection
+    from flowsock.parking import Waiter
     from flowsock.scopes.restart import Restart, RestartBudget
 
 T_co = TypeVar("T_co", covariant=True)
+R = TypeVar("R")
 
 
 class Job(Generic[T_co]):
@@ -104,6 +110,43 @@ class Job(Generic[T_co]):
             raise JobCancelled(f"job {self.name!r} was cancelled")
         return cast("T_co", self._result)
 
+    @overload
+    def on_join(self, fn: None = None) -> Clause[None]: ...
+    @overload
+    def on_join(self, fn: Callable[[], Awaitable[R]]) -> Clause[R]: ...
+    @overload
+    def on_join(self, fn: Callable[[], R]) -> Clause[R]: ...
+    def on_join(self, fn: Callable[[], Any] | None = None) -> Clause[Any]:
+        """Make a clause of `select` that waits until the job ended, however it did (Kotlin: ``onJoin``).
+
+        Law: it never fails. A select in a scope that the job's failure cancels is cancelled instead.
+
+        Args:
+            fn: Makes the select's result, which is ``None`` if left out.
+        """
+        return _OnJoin(self, fn)
+
+    @overload
+    def on_await(self, fn: None = None) -> Clause[T_co]: ...
+    @overload
+    def on_await(self, fn: Callable[[T_co], Awaitable[R]]) -> Clause[R]: ...
+    @overload
+    def on_await(self, fn: Callable[[T_co], R]) -> Clause[R]: ...
+    def on_await(self, fn: Callable[[T_co], Any] | None = None) -> Clause[Any]:
+        """Make a clause of `select` that waits for the job's result (Kotlin: ``onAwait``).
+
+        Law: it fails the select with the job's own error, or with `JobCancelled`.
+
+        Args:
+            fn: Makes the select's result of the job's, which is the result if left out.
+        """
+        return _OnAwait(self, fn)
+
+    def enter(self, waiter: Waiter) -> Callable[[], object]:
+        """Wake somebody when the job ends; returns what undoes this."""
+        self._joiners.enter(waiter)
+        return partial(self._joiners.leave, waiter)
+
     async def run(self, restart: Restart | None) -> None:
         """Run the job's function to its end; raises what it raised. Called by its scope, once, in the job's task."""
         try:
@@ -154,3 +197,46 @@ class Job(Generic[T_co]):
 
 def _is_cancelled_here() -> bool:
     return current_effective_deadline() == -inf
+
+
+@frozen(eq=False)
+class _OnEnd(Clause[Any]):
+    """Wait for the end of a job."""
+
+    job: Job[Any]
+    fn: Callable[..., Any] | None
+
+    def poll(self) -> object:
+        return None if self.job.is_completed else NOTHING
+
+    def register(self, selection: Selection, /) -> Callable[[], object]:
+        return self.job.enter(_SelectingJoiner(self, selection))
+
+
+class _OnJoin(_OnEnd):
+    __slots__ = ()
+
+    async def finish(self, _outcome: None, /) -> Any:
+        if self.job.error is not None:
+            # The scope learns of the failure after those who joined the job, and may be about to cancel this very task.
+            await checkpoint()
+        return None if self.fn is None else await result_of(self.fn)
+
+
+class _OnAwait(_OnEnd):
+    __slots__ = ()
+
+    async def finish(self, _outcome: None, /) -> Any:
+        result = await self.job
+        return result if self.fn is None else await result_of(self.fn, result)
+
+
+@frozen(eq=False)
+class _SelectingJoiner:
+    """A place among those who joined the job."""
+
+    clause: _OnEnd
+    selection: Selection
+
+    def wake(self) -> None:
+        self.selection.choose(self.clause, None)

@@ -1,4 +1,4 @@
-"""`combine`: the newest value of every flow."""
+"""`combine` and `combine_transform`: the newest value of every flow; `zip_with`: pairs of two."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ import pytest
 from anyio import Event, fail_after, move_on_after, sleep_forever
 from anyio.lowlevel import checkpoint
 
-from flowsock import Flow, MutableSharedFlow, MutableStateFlow, as_flow, combine, coroutine_scope, empty_flow, flow, flow_of
+from flowsock import (
+    Flow,
+    MutableSharedFlow,
+    MutableStateFlow,
+    as_flow,
+    combine,
+    combine_transform,
+    coroutine_scope,
+    empty_flow,
+    flow,
+    flow_of,
+)
 from tests.turns import a_while, settled
 
 if TYPE_CHECKING:
@@ -197,3 +208,139 @@ async def test_whenever_the_collector_is_cancelled_nothing_reaches_it_afterwards
         shared.emit_nowait(3)
         await settled()
         assert seen == before
+
+
+async def test_combine_transform_emits_as_often_as_it_likes() -> None:
+    async def both(emit: Callable[[object], Any], a: object, b: object) -> None:
+        await emit(a)
+        await emit(b)
+
+    assert await combine_transform(flow_of(1), flow_of("a"), both).to_list() == [1, "a"]
+    assert await combine_transform(flow_of(1), empty_flow(), both).to_list() == []
+    assert await combine_transform(flow_of(1), flow_of("a"), lambda _emit, _a, _b: None).to_list() == []
+    assert await combine_transform(flow_of(1), flow_of("a"), both).take(1).to_list() == [1]
+    flows: list[Flow[int]] = [flow_of(number) for number in range(5)]
+    assert await combine_transform(*flows, lambda emit, *values: emit(sum(values))).to_list() == [10]
+
+
+# zip_with
+
+
+@flow
+async def values_then(*values: Any, end: Callable[[], Any] = settled) -> AsyncIterator[Any]:
+    for value in values:
+        yield value
+    await end()
+
+
+async def slow_pair(a: object, b: object) -> str:
+    await a_while()
+    return pair(a, b)
+
+
+@pytest.mark.parametrize("join", [pair, slow_pair])
+async def test_zip_pairs_until_either_ends(join: Callable[[Any, Any], Any]) -> None:
+    """Scenarios zip-01, zip-02 and zip-03."""
+    letters, numbers = flow_of("a", "b", "c", "d", "e"), flow_of(1, 2, 3)
+    for _ in range(2):
+        assert await letters.zip_with(numbers, join).to_list() == ["a1", "b2", "c3"]
+        assert await numbers.zip_with(letters, join).to_list() == ["1a", "2b", "3c"]
+    assert await flow_of("a", None, None, "d").zip_with(numbers, join).to_list() == ["a1", "None2", "None3"]
+    assert await flow_of("a").zip_with(empty_flow(), join).to_list() == []
+    assert await empty_flow().zip_with(letters, join).to_list() == []
+    assert await empty_flow().zip_with(empty_flow(), join).to_list() == []
+
+
+async def test_zip_makes_tuples_without_a_function() -> None:
+    assert await flow_of(1, 2).zip_with(flow_of("a", "b")).to_list() == [(1, "a"), (2, "b")]
+
+
+async def test_the_end_of_either_flow_cancels_the_other_even_if_that_waits() -> None:
+    """Scenarios zip-05 and zip-06."""
+    log: list[str] = []
+    with fail_after(5):
+        assert await values_then("a", end=settled).zip_with(then_hang(1, log)).to_list() == [("a", 1)]
+        assert log == ["1 cancelled"]
+        assert await then_hang(1, log).zip_with(values_then("a", end=settled)).to_list() == [(1, "a")]
+        assert log == ["1 cancelled"] * 2
+        assert await then_hang(1, log).zip_with(empty_flow()).to_list() == []
+        assert await MutableSharedFlow[int]().zip_with(empty_flow()).to_list() == []
+
+
+async def test_the_end_of_the_other_flow_does_not_cancel_the_collector() -> None:
+    seen: list[tuple[str, int]] = []
+
+    async def handle(both: tuple[str, int]) -> None:
+        await settled()
+        seen.append(both)
+
+    log: list[str] = []
+    with fail_after(5):
+        await then_hang("a", log).zip_with(flow_of(1)).collect(handle)
+    assert seen == [("a", 1)]
+    assert log == ["a cancelled"]
+
+
+async def test_the_other_flow_is_one_value_ahead_at_most() -> None:
+    log: list[str] = []
+    numbers = flow_of(1, 2, 3).on_each(lambda value: log.append(f"other {value}"))
+
+    async def handle(both: tuple[str, int]) -> None:
+        await settled()
+        log.append(f"handled {both[1]}")
+
+    await flow_of("a", "b", "c").on_each(lambda value: log.append(f"own {value}")).zip_with(numbers).collect(handle)
+    assert log[-1] == "handled 3"
+    for value in (1, 2):
+        assert log.index(f"other {value + 1}") < log.index(f"handled {value}") < log.index("own b" if value == 1 else "own c")
+    assert log.index("handled 1") < log.index("other 3")
+
+
+async def test_a_failure_in_a_zip_cancels_the_others() -> None:
+    """Scenario zip-09."""
+
+    def explode(*_values: object) -> None:
+        raise ValueError("downstream")
+
+    log: list[str] = []
+    hanging = then_hang("a", log)
+    for failing in (
+        hanging.zip_with(then_fail(1)),
+        then_fail(1).zip_with(hanging),
+        hanging.zip_with(then_hang(1, log), explode),
+        hanging.zip_with(flow_of(1)).on_each(explode),
+    ):
+        log.clear()
+        with pytest.raises(ValueError, match="stream"), fail_after(5):
+            await failing.collect()
+        assert "a cancelled" in log
+
+
+async def test_a_zip_can_be_stopped_early() -> None:
+    log: list[str] = []
+    with fail_after(5):
+        assert await then_hang(1, log).zip_with(then_hang(2, log)).first() == (1, 2)
+        assert sorted(log) == ["1 cancelled", "2 cancelled"]
+        async with coroutine_scope():
+            async for both in then_hang(1, log).zip_with(then_hang(2, log)):
+                assert both == (1, 2)
+                break
+    assert sorted(log) == ["1 cancelled"] * 2 + ["2 cancelled"] * 2
+
+
+async def test_zip_of_shared_flows() -> None:
+    left, right = MutableSharedFlow[int](extra_buffer_capacity=8), MutableSharedFlow[int](extra_buffer_capacity=8)
+    seen: list[tuple[int, int]] = []
+    async with coroutine_scope() as scope:
+        left.zip_with(right).on_each(seen.append).launch_in(scope)
+        await settled()
+        for value in range(3):
+            left.emit_nowait(value)
+        right.emit_nowait(10)
+        await settled()
+        assert seen == [(0, 10)]
+        right.emit_nowait(11)
+        await settled()
+        assert seen == [(0, 10), (1, 11)]
+        scope.cancel()
+    assert left.subscription_count.value == right.subscription_count.value == 0

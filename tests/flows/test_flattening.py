@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from anyio import Event, fail_after, sleep, sleep_forever
+from anyio import Event, current_time, fail_after, sleep, sleep_forever
 from anyio.lowlevel import checkpoint
 
 from flowsock import BUFFERED, Flow, as_flow, coroutine_scope, empty_flow, flow, flow_of
@@ -27,6 +27,8 @@ FLATTENED: dict[str, Callable[[Flow[int]], Flow[int]]] = {
     "concat async": lambda flow: flow.flat_map_concat(up_to),
     "merge": lambda flow: flow.flat_map_merge(lambda value: as_flow(range(1, value + 1))),
     "merge async": lambda flow: flow.flat_map_merge(up_to),
+    "flatten_concat": lambda flow: flow.map(lambda value: as_flow(range(1, value + 1))).flatten_concat(),
+    "flatten_merge": lambda flow: flow.map(lambda value: as_flow(range(1, value + 1))).flatten_merge(),
     "merge 1": lambda flow: flow.flat_map_merge(lambda value: as_flow(range(1, value + 1)), concurrency=1),
     "merge buffered": lambda flow: flow.flat_map_merge(lambda value: as_flow(range(1, value + 1))).buffer(0),
 }
@@ -37,7 +39,7 @@ async def test_all_values_of_all_inner_flows_arrive(name: str) -> None:
     """Scenario flat_map_merge-01."""
     values = await FLATTENED[name](as_flow(range(1, 41))).to_list()
     assert sum(values) == sum(sum(range(1, value + 1)) for value in range(1, 41))
-    if name.startswith("concat") or name == "merge 1":
+    if "concat" in name or name == "merge 1":
         assert values == [inner for value in range(1, 41) for inner in range(1, value + 1)]
 
 
@@ -55,6 +57,8 @@ async def test_empty_inner_flows_do_not_hold_places() -> None:
         (lambda flow, inner: flow.flat_map_merge(inner), 16),
         (lambda flow, inner: flow.flat_map_merge(inner, concurrency=1), 1),
         (lambda flow, inner: flow.flat_map_concat(inner), 1),
+        (lambda flow, inner: flow.map(inner).flatten_merge(concurrency=2), 2),
+        (lambda flow, inner: flow.map(inner).flatten_concat(), 1),
     ],
 )
 async def test_no_more_than_so_many_inner_flows_run(
@@ -284,3 +288,90 @@ async def test_without_a_buffer_a_block_may_be_cut_at_its_emit_but_the_last_valu
         assert seen[-1] == 5
         assert seen == sorted(seen)
         assert await flow_of(1, 2).map_latest(lambda value: value).buffer(BUFFERED).to_list() == [1, 2]
+
+
+# map_concurrent
+
+
+class Work:
+    """A function that takes time: its value in seconds."""
+
+    def __init__(self) -> None:
+        self.running = self.peak = 0
+
+    async def __call__(self, value: int) -> int:
+        self.running += 1
+        self.peak = max(self.peak, self.running)
+        await sleep(value)
+        self.running -= 1
+        return -value
+
+
+@pytest.mark.usefixtures("virtual_clock")
+@pytest.mark.parametrize(("limit", "seconds"), [(1, 10), (2, 7), (4, 4), (9, 4)])
+async def test_map_concurrent_keeps_the_order_unless_told_otherwise(limit: int, seconds: int) -> None:
+    work = Work()
+    start = current_time()
+    assert await flow_of(4, 1, 3, 2).map_concurrent(work, limit=limit).to_list() == [-4, -1, -3, -2]
+    assert work.peak <= limit
+    assert current_time() - start == pytest.approx(seconds)
+    unordered = await flow_of(4, 1, 3, 2).map_concurrent(work, limit=limit, ordered=False).to_list()
+    assert sorted(unordered) == [-4, -3, -2, -1]
+    if limit >= 4:
+        assert unordered == [-1, -2, -3, -4]
+    assert work.peak == min(limit, 4)
+
+
+async def test_map_concurrent_of_a_plain_function_or_of_nothing() -> None:
+    assert await as_flow(range(200)).map_concurrent(lambda value: value + 1, limit=3).to_list() == list(range(1, 201))
+    assert await empty_flow().map_concurrent(lambda value: value, limit=1).to_list() == []
+
+
+async def test_the_upstream_of_map_concurrent_waits_for_a_place() -> None:
+    asked: list[int] = []
+
+    async def hang(_value: int) -> None:
+        await sleep_forever()
+
+    async with coroutine_scope() as scope:
+        as_flow(range(100)).on_each(asked.append).map_concurrent(hang, limit=3).launch_in(scope)
+        await settled()
+        assert asked == [0, 1, 2, 3]
+        scope.cancel()
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+async def test_a_failing_call_of_map_concurrent_cancels_the_others(ordered: bool) -> None:
+    log: list[int] = []
+
+    async def work(value: int) -> int:
+        try:
+            await (settled() if value == 2 else sleep_forever())
+        finally:
+            log.append(value)
+        raise ValueError("call")
+
+    with pytest.raises(ValueError, match="call"), fail_after(5):
+        await flow_of(1, 2, 3).map_concurrent(work, limit=3, ordered=ordered).collect()
+    assert sorted(log) == [1, 2, 3]
+    log.clear()
+
+    async def first_is_quick(value: int) -> int:
+        if value > 1:
+            try:
+                await sleep_forever()
+            finally:
+                log.append(value)
+        return value
+
+    with fail_after(5):
+        assert await flow_of(1, 2, 3).map_concurrent(first_is_quick, limit=3, ordered=ordered).take(1).to_list() == [1]
+    assert log in ([], [2, 3], [3, 2])
+
+
+def test_concurrency_is_checked_when_the_operator_is_applied() -> None:
+    """Scenario flat_map_merge-10."""
+    with pytest.raises(ValueError, match="map_concurrent"):
+        flow_of(1).map_concurrent(str, limit=0)
+    with pytest.raises(ValueError, match="concurrency"):
+        flow_of(flow_of(1)).flatten_merge(concurrency=0)

@@ -68,6 +68,21 @@ async def test_drop_while_stops_asking_after_the_first_value_it_let_pass(made: C
     assert asked == [1, 2]
 
 
+async def test_transform_while_emits_up_to_the_value_that_ends_it() -> None:
+    """Scenario limit-12."""
+
+    async def up_to_100(emit: Callable[[int], Any], progress: int) -> bool:
+        await emit(progress)
+        return progress < 100
+
+    limited: Flow[int] = flow_of(0, 50, 100, 147).transform_while(up_to_100)
+    assert await limited.to_list() == await limited.to_list() == [0, 50, 100]
+    seen: list[int] = []
+    await flow_of(1, 2, 3).on_each(seen.append).transform_while(lambda _emit, value: value < 2).collect()
+    assert seen == [1, 2]
+    assert await limited.take(1).to_list() == [0]
+
+
 async def test_each_collection_counts_afresh() -> None:
     """Rule G1."""
     for limited in (flow_of(1, 2, 3).take(2), flow_of(1, 2, 3).take_while(lambda value: value < 3), flow_of(0, 1, 2).drop(1)):
@@ -76,17 +91,24 @@ async def test_each_collection_counts_afresh() -> None:
     assert await rest.to_list() == await rest.to_list() == [2, 1]
 
 
+async def emit_one(emit: Callable[[int], Any], value: int) -> bool:
+    await emit(value)
+    return False
+
+
 LIMITS: dict[str, Callable[[Flow[int]], Flow[int]]] = {
     "take": lambda flow: flow.take(1),
     "take_while": lambda flow: flow.take_while(lambda value: value < 2),
     "take_while async": lambda flow: flow.take_while(slowly(lambda value: value < 2)),
+    "transform_while": lambda flow: flow.transform_while(emit_one),
+    "chunked": lambda flow: flow.chunked(1).take(1).map(lambda chunk: chunk[0]),
     "take of an async stage": lambda flow: flow.map(slowly(lambda value: value)).take(1),
 }
 
 
 @pytest.mark.parametrize("limit", LIMITS.values(), ids=LIMITS.keys())
 async def test_a_limit_cancels_and_awaits_what_the_upstream_runs(limit: Callable[[Flow[int]], Flow[int]]) -> None:
-    """Scenarios limit-03 and limit-09."""
+    """Scenarios limit-03, limit-09 and chunked-05."""
     log: list[str] = []
 
     async def hang() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from anyio import Event, create_task_group, fail_after, sleep_forever
 
-from flowsock import MutableSharedFlow, NoSuchElement, coroutine_scope, empty_flow, flow, flow_of
+from flowsock import Flow, MutableSharedFlow, NoSuchElement, coroutine_scope, empty_flow, flow, flow_of
 from tests.turns import a_while, settled
 
 if TYPE_CHECKING:
@@ -141,6 +141,105 @@ async def test_count(made: Callable[..., Any]) -> None:
     assert await flow_of(None, 0, 1).count() == 3
     assert await flow_of(0, 1, 2, 3).count(made(lambda value: value % 2)) == 2
     assert await empty_flow().count() == 0
+
+
+@SYNC_AND_ASYNC
+async def test_reduce(made: Callable[..., Any]) -> None:
+    assert await flow_of(1, 2, 3).reduce(made(lambda total, value: total + value)) == 6
+    nothing: Flow[object] = flow_of(None)
+    assert await nothing.reduce(made(lambda _total, _value: pytest.fail("called"))) is None
+    assert await nothing.start_with(None).reduce(made(lambda total, value: (total, value))) == (None, None)
+    with pytest.raises(NoSuchElement, match="reduce"):
+        await empty_flow().reduce(made(lambda total, _value: total))
+    with pytest.raises(ValueError, match="upstream"):
+        await one_then_error().reduce(made(lambda total, _value: total))
+
+
+async def test_single() -> None:
+    """Scenarios terminal-09, terminal-11 and terminal-14."""
+    nothing: Flow[int | None] = flow_of(None)
+    assert await nothing.single() is None
+    assert await nothing.single(default=1) is None
+    assert await empty_flow().single(default=None) is None
+    with pytest.raises(NoSuchElement, match="single"):
+        await empty_flow().single()
+    with pytest.raises(ValueError, match="upstream"):
+        await one_then_error().single(default=None)
+
+
+async def test_single_stops_at_the_second_value() -> None:
+    """Scenario terminal-12."""
+
+    @flow
+    async def two_then_hang() -> AsyncIterator[int]:
+        yield 1
+        yield 2
+        await sleep_forever()
+
+    with fail_after(5):
+        assert await two_then_hang().single(default=None) is None
+        with pytest.raises(ValueError, match="more than the one"):
+            await two_then_hang().single()
+
+
+@SYNC_AND_ASYNC
+async def test_any_all_and_none(made: Callable[..., Any]) -> None:
+    values = flow_of(1, 2, 3)
+    assert await values.any(made(lambda value: value > 2))
+    assert not await values.any(made(lambda value: value > 3))
+    assert await values.all(made(lambda value: value > 0))
+    assert not await values.all(made(lambda value: value > 1))
+    assert await values.none(made(lambda value: value > 3))
+    assert not await values.none(made(lambda value: value > 2))
+    always = made(lambda _value: True)
+    assert [await empty_flow().any(always), await empty_flow().all(always), await empty_flow().none(always)] == [
+        False,
+        True,
+        True,
+    ]
+
+
+async def test_any_all_and_none_stop_the_flow_when_they_know() -> None:
+    """Scenarios terminal-26 and terminal-28."""
+
+    @flow
+    async def fives() -> AsyncIterator[int]:
+        while True:
+            yield 5
+
+    @flow
+    async def one_and_two() -> AsyncIterator[int]:
+        yield 1
+        yield 2
+        raise AssertionError("not reached")
+
+    with fail_after(5):
+        assert await fives().any(lambda value: value == 5)
+        assert not await fives().all(lambda value: value == 0)
+        assert not await fives().none(lambda value: value == 5)
+        assert not await one_and_two().all(lambda value: value <= 1)
+
+
+@SYNC_AND_ASYNC
+async def test_to_dict_and_group_by(made: Callable[..., Any]) -> None:
+    """Scenario terminal-23."""
+    names = flow_of("Grace Hopper", "Jacob Bernoulli", "Johann Bernoulli")
+    by_last = await names.to_dict(made(lambda name: (name.split()[1], name.split()[0])))
+    assert list(by_last.items()) == [("Hopper", "Grace"), ("Bernoulli", "Johann")]
+    groups = await names.group_by(made(lambda name: name.split()[1]))
+    assert list(groups.items()) == [("Hopper", ["Grace Hopper"]), ("Bernoulli", ["Jacob Bernoulli", "Johann Bernoulli"])]
+    assert await empty_flow().to_dict(made(lambda value: (value, value))) == {}
+    assert await empty_flow().group_by(made(lambda value: value)) == {}
+
+
+@SYNC_AND_ASYNC
+async def test_collect_indexed(made: Callable[..., Any]) -> None:
+    """Scenario transform-09."""
+    seen: list[tuple[int, str]] = []
+    for _ in range(2):
+        await flow_of("a", "b").collect_indexed(made(lambda index, value: seen.append((index, value))))
+    await empty_flow().collect_indexed(made(lambda _index, _value: pytest.fail("called")))
+    assert seen == [(0, "a"), (1, "b")] * 2
 
 
 async def test_launch_in_collects_in_a_job_whose_failure_is_the_scopes() -> None:

@@ -1,4 +1,4 @@
-"""`interval`, `debounce` and `sample`, in virtual time."""
+"""`interval`, `debounce`, `sample`, `chunked`, `timeout`, `throttle_first` and `rate_limit`, in virtual time."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from math import inf
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
-from anyio import current_time, fail_after, sleep, sleep_forever
+from anyio import CancelScope, current_time, fail_after, sleep, sleep_forever
 
-from flowsock import ChannelClosed, empty_flow, flow, flow_of, interval
+from flowsock import ChannelClosed, MutableSharedFlow, coroutine_scope, empty_flow, flow, flow_of, interval
 from tests.turns import settled
 
 if TYPE_CHECKING:
@@ -244,3 +244,195 @@ def test_sample_checks_its_argument() -> None:
     for period in (0, -1):
         with pytest.raises(ValueError, match="sample"):
             flow_of(1).sample(period)
+
+
+# chunked within a time
+
+
+async def test_a_chunk_is_emitted_when_it_is_full_or_some_time_after_its_first_value() -> None:
+    source = timed((0, 1), (1, 2), (4, 3), (5, 4), (5, 5), (20, 6), end=21)
+    start = current_time()
+    chunks: list[tuple[list[int], float]] = []
+    await source.chunked(3, within=3).collect(lambda chunk: chunks.append((chunk, round(current_time() - start, 3))))
+    assert chunks == [([1, 2], 3), ([3, 4, 5], 5), ([6], 21)]
+
+
+async def test_a_chunk_that_waits_is_emitted_on_completion_and_dropped_on_failure() -> None:
+    assert await flow_of(1, 2, 3).chunked(2, within=inf).to_list() == [[1, 2], [3]]
+    assert await empty_flow().chunked(2, within=1).to_list() == []
+    assert await flow_of(1, 2, 3).chunked(1, within=1).take(2).to_list() == [[1], [2]]
+    seen: list[list[int]] = []
+    with pytest.raises(ValueError, match="upstream"):
+        await one_then_error().chunked(2, within=10).collect(seen.append)
+    assert seen == []
+
+
+# timeout
+
+
+async def test_a_flow_that_is_silent_for_too_long_fails() -> None:
+    """Scenario flow_timeout-02."""
+    source = timed((0, "A"), (100, "B"), (200, "C"), end=600).timeout(300)
+    start = current_time()
+    seen: list[str] = []
+    with pytest.raises(TimeoutError, match="300 s"):
+        await source.collect(seen.append)
+    assert seen == ["A", "B", "C"]
+    assert current_time() - start == pytest.approx(500)
+    assert await source.catch(lambda emit, _error: emit("-1"), TimeoutError).to_list() == ["A", "B", "C", "-1"]
+    assert await timed((0, 1), (100, 2), end=200).timeout(101).to_list() == [1, 2]
+    assert await timed((100, 1)).timeout(inf).to_list() == [1]
+    assert await timed((0, 1), (500, 2)).timeout(100).take(1).to_list() == [1]
+
+
+async def test_the_time_of_the_collector_does_not_count() -> None:
+    seen: list[int] = []
+
+    async def handle(value: int) -> None:
+        await sleep(1000)
+        seen.append(value)
+
+    with pytest.raises(TimeoutError):
+        await timed((0, 1), (50, 2), end=5000).timeout(100).collect(handle)
+    assert seen == [1, 2]
+
+
+async def test_a_flow_without_values_times_out() -> None:
+    """Scenarios flow_timeout-08 and flow_timeout-10."""
+    start = current_time()
+    with pytest.raises(TimeoutError):
+        await MutableSharedFlow[int]().timeout(100).collect()
+    assert current_time() - start == pytest.approx(100)
+    for seconds in (0, -1):
+        with pytest.raises(TimeoutError):
+            await empty_flow().timeout(seconds).collect()
+
+
+async def test_a_hot_flow_restarts_the_timer_and_a_cancellation_is_no_timeout() -> None:
+    """Scenario flow_timeout-09."""
+    shared = MutableSharedFlow[int]()
+    seen: list[int] = []
+    async with coroutine_scope() as scope:
+        job = shared.timeout(100).on_each(seen.append).launch_in(scope)
+        for value in range(10):
+            await sleep(50)
+            await shared.emit(value)
+        await job.cancel_and_join()
+    assert job.is_cancelled
+    assert seen == list(range(10))
+
+
+async def test_what_the_cleanup_raises_wins_over_the_timeout() -> None:
+    """Scenario flow_timeout-06."""
+
+    @flow
+    async def stubborn() -> AsyncIterator[int]:
+        yield 1
+        with CancelScope(shield=True):
+            await sleep(2)
+        try:
+            await sleep_forever()
+        finally:
+            raise ValueError("cleanup")
+
+    with pytest.raises(ValueError, match="cleanup"):
+        await stubborn().timeout(1).collect()
+
+
+async def test_a_value_that_comes_too_late_does_not_pass() -> None:
+    @flow
+    async def late() -> AsyncIterator[int]:
+        with CancelScope(shield=True):
+            await sleep(2)
+        yield 1
+
+    seen: list[int] = []
+    with pytest.raises(TimeoutError):
+        await late().timeout(1).collect(seen.append)
+    assert seen == []
+
+
+async def test_errors_from_above_and_below_pass_a_timeout() -> None:
+    """Scenarios flow_timeout-07 and flow_timeout-11."""
+    log: list[str] = []
+
+    @flow
+    async def then_hang() -> AsyncIterator[int]:
+        try:
+            yield 1
+            await sleep_forever()
+        finally:
+            log.append("cleaned up")
+
+    async def explode(_value: int) -> None:
+        await sleep(1)
+        raise ValueError("downstream")
+
+    for flow_with_timeout in (then_hang().map(explode).timeout(100), then_hang().timeout(100).map(explode)):
+        with pytest.raises(ValueError, match="downstream"):
+            await flow_with_timeout.collect()
+    assert log == ["cleaned up"] * 2
+    with pytest.raises(ValueError, match="upstream"):
+        await one_then_error().timeout(inf).collect()
+
+
+async def test_a_flow_with_a_timeout_can_be_iterated() -> None:
+    async with coroutine_scope():
+        assert [value async for value in timed((0, 1), (10, 2)).timeout(100)] == [1, 2]
+        async for value in timed((0, 1), (10, 2)).timeout(100):
+            assert value == 1
+            break
+
+
+# throttle_first
+
+
+async def test_throttle_first_drops_what_follows_within_the_time() -> None:
+    source = timed((0, 1), (1, 2), (9, 3), (11, 4), (12, 5), (30, 6)).throttle_first(10)
+    assert await source.to_list() == await source.to_list() == [1, 4, 6]
+
+
+# rate_limit
+
+
+async def test_rate_limit_delays_and_drops_nothing() -> None:
+    start = current_time()
+    times: list[float] = []
+    limited = flow_of(*range(5)).on_each(lambda _value: None).rate_limit(2, per=10)
+    await limited.collect(lambda _value: times.append(round(current_time() - start, 3)))
+    assert times == [0, 0, 10, 10, 20]
+    assert await limited.take(2).to_list() == [0, 1]
+
+
+async def test_rate_limit_counts_in_any_window() -> None:
+    start = current_time()
+    times: list[float] = []
+    source = timed((0, 1), (9, 2), (9, 3), (9, 4), (50, 5)).rate_limit(2, per=10)
+    await source.collect(lambda _value: times.append(round(current_time() - start, 3)))
+    assert times == [0, 9, 10, 19, 50]
+
+
+async def test_rate_limit_over_a_shared_flow_makes_nobody_else_wait() -> None:
+    shared = MutableSharedFlow[int](extra_buffer_capacity=8)
+    seen: list[int] = []
+    quick: list[int] = []
+    async with coroutine_scope() as scope:
+        shared.rate_limit(1, per=10).on_each(seen.append).launch_in(scope)
+        shared.on_each(quick.append).launch_in(scope)
+        await settled()
+        for value in range(3):
+            shared.emit_nowait(value)
+        assert (seen, quick) == ([0], [0, 1, 2])
+        await sleep(10)
+        await settled()
+        assert seen == [0, 1]
+        scope.cancel()
+    assert seen == [0, 1]
+
+
+def test_times_and_counts_are_checked_when_the_operator_is_applied() -> None:
+    with pytest.raises(ValueError, match="throttle_first"):
+        empty_flow().throttle_first(0)
+    for count, per in ((0, 1), (1, 0), (1, -1)):
+        with pytest.raises(ValueError, match="rate_limit"):
+            empty_flow().rate_limit(count, per=per)

@@ -136,6 +136,90 @@ async def test_none_is_a_real_accumulator() -> None:
     assert await values.scan(None, step).drop(1).to_list() == [None, 2, 2, 2, 2, 7]
 
 
+@SYNC_AND_ASYNC
+async def test_map_not_none_and_filter_not_none(made: Callable[..., Any]) -> None:
+    """Scenario transform-03."""
+    assert await flow_of(1, None, 2).map_not_none(made(lambda value: value)).to_list() == [1, 2]
+    assert await flow_of(0, 1, 2).map_not_none(made(lambda value: None if value == 1 else value)).to_list() == [0, 2]
+    assert await flow_of(0, None, "").filter_not_none().to_list() == [0, ""]
+
+
+@SYNC_AND_ASYNC
+async def test_running_reduce_starts_from_the_first_value(made: Callable[..., Any]) -> None:
+    """Scenarios scan-01, scan-03 and scan-04."""
+    sums = flow_of(1, 2, 3, 4, 5).running_reduce(made(lambda total, value: total + value))
+    assert await sums.to_list() == await sums.to_list() == [1, 3, 6, 10, 15]
+    assert await empty_flow().running_reduce(made(lambda total, value: total + value)).to_list() == []
+
+    def step(total: int | None, value: int | None) -> int | None:
+        if value is None:
+            return total
+        return value if total is None else total + value
+
+    values = flow_of(None, 2, None, None, None, 5)
+    assert await values.running_reduce(made(step)).to_list() == [None, 2, 2, 2, 2, 7]
+
+
+async def test_pairwise() -> None:
+    pairs = flow_of(1, None, 3).pairwise()
+    assert await pairs.to_list() == await pairs.to_list() == [(1, None), (None, 3)]
+    assert await flow_of(1).pairwise().to_list() == await empty_flow().pairwise().to_list() == []
+
+
+async def test_chunked() -> None:
+    """Scenarios chunked-01 and chunked-03."""
+    chunks = flow_of(1, 2, 3, 4, 5).chunked(2)
+    assert await chunks.to_list() == await chunks.to_list() == [[1, 2], [3, 4], [5]]
+    assert await flow_of(1, 2, 3, 4, 5).chunked(3).to_list() == [[1, 2, 3], [4, 5]]
+    assert await flow_of(1).chunked(3).to_list() == [[1]]
+    assert await empty_flow().chunked(1).to_list() == await empty_flow().chunked(2).to_list() == []
+
+
+async def test_a_chunk_that_is_not_full_is_dropped_when_the_flow_fails() -> None:
+    def explode(value: int) -> None:
+        if value == 3:
+            raise ValueError("three")
+
+    seen: list[list[int]] = []
+    with pytest.raises(ValueError, match="three"):
+        await flow_of(1, 2, 3).on_each(explode).chunked(3).collect(seen.append)
+    assert seen == []
+
+
+def test_the_size_of_chunks_is_checked_when_the_operator_is_applied() -> None:
+    """Scenario chunked-04."""
+    for size, within in ((0, None), (-1, None), (0, 1), (1, 0), (1, -1)):
+        with pytest.raises(ValueError, match="chunked"):
+            empty_flow().chunked(size, within=within)
+
+
+async def test_start_with_emits_first() -> None:
+    seen: list[int] = []
+    await flow_of(2).on_each(seen.append).start_with(0, 1).collect(seen.append)
+    assert seen == [0, 1, 2, 2]
+    assert await empty_flow().start_with().to_list() == []
+    assert await flow_of(3).start_with(1, 2).take(1).to_list() == [1]
+
+
+async def test_start_with_waits_for_the_collector() -> None:
+    log: list[int] = []
+
+    async def handle(value: int) -> None:
+        await a_while()
+        log.append(value)
+
+    await flow_of(3).start_with(1, 2).collect(handle)
+    assert log == [1, 2, 3]
+
+
+async def test_pipe_applies_a_function_to_the_flow() -> None:
+    def doubled(numbers: Flow[int]) -> Flow[int]:
+        return numbers.map(lambda number: number * 2)
+
+    assert await flow_of(1, 2).pipe(doubled).to_list() == [2, 4]
+    assert await flow_of(1, 2).pipe(Flow.count) == 2
+
+
 class Box:
     """Has no equality of its own."""
 
@@ -171,6 +255,11 @@ FAILING: dict[str, Callable[[Flow[int], Callable[..., Any]], Flow[Any]]] = {
     "filter_not": lambda flow, fail: flow.filter_not(fail),
     "on_each": lambda flow, fail: flow.on_each(fail),
     "transform": lambda flow, fail: flow.transform(fail),
+    "transform_while": lambda flow, fail: flow.transform_while(fail),
+    "map_not_none": lambda flow, fail: flow.map_not_none(fail),
+    "running_reduce": lambda flow, fail: flow.running_reduce(fail).drop(1),
+    "chunked then map": lambda flow, fail: flow.chunked(1).map(fail),
+    "pairwise then map": lambda flow, fail: flow.pairwise().map(fail),
     "scan": lambda flow, fail: flow.scan(0, fail).drop(1),
     "distinct": lambda flow, fail: flow.distinct_until_changed(fail).drop(1),
     "distinct_by": lambda flow, fail: flow.distinct_until_changed_by(fail),
@@ -237,4 +326,5 @@ async def test_elements_are_never_compared_hashed_or_shown() -> None:
     assert (await pipeline.to_list())[0] is touchy
     assert await pipeline.first() is touchy
     assert await pipeline.last() is touchy
+    assert await pipeline.single() is touchy
     assert await pipeline.first(lambda _value: True) is touchy

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from anyio import CancelScope
 from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 from flowsock.channels.channel import BUFFERED, NOTHING, BufferOverflow, Channel
-from flowsock.emitting import settle
+from flowsock.emitting import settle, waiting
 from flowsock.flows.operators.buffering import Channeled
-from flowsock.flows.source import Source
+from flowsock.flows.operators.timing import feed
+from flowsock.flows.source import Operator, Source, collect_until
 from flowsock.scopes.groups import task_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from flowsock.emitting import Emit
+    from flowsock.scopes.groups import Stop
 
 
 class Merge(Channeled[Any]):
@@ -95,3 +98,62 @@ def _fair_sender(channel: Channel[tuple[int, Any]], index: int) -> Emit[Any]:
         await checkpoint()
 
     return send
+
+
+class Zip(Operator[Any]):
+    """Pairs of the upstream's values and another flow's, until either ends.
+
+    The upstream is collected in the collecting task, the other flow in a child, through a channel without a buffer.
+    """
+
+    __slots__ = ("function", "other")
+
+    concurrent = True
+
+    def __init__(self, upstream: Source[Any], other: Source[Any], function: Callable[[Any, Any], Any]) -> None:
+        super().__init__(upstream)
+        self.other = other
+        self.function = function
+
+    async def collect(self, emit: Emit[Any]) -> None:
+        partners: Channel[Any] = Channel()
+        waiting_for_more = CancelScope()
+        pairing = _Pairing(partners, self.function, emit)
+
+        async def supply() -> None:
+            await feed(self.other, partners)
+            if not pairing.busy:
+                waiting_for_more.cancel()
+
+        async with task_group() as group:
+            group.start_soon(supply)
+            with waiting_for_more:
+                await collect_until(self.upstream, pairing.until)
+            group.cancel_scope.cancel()
+
+
+class _Pairing:
+    """One collection of a `Zip`: while it is busy, the end of the other flow must not cancel the collector's own code."""
+
+    __slots__ = ("_emit", "_function", "_partners", "busy")
+
+    def __init__(self, partners: Channel[Any], function: Callable[[Any, Any], Any], emit: Emit[Any]) -> None:
+        self._partners = partners
+        self._function = function
+        self._emit = emit
+        self.busy = False
+
+    def until(self, stop: Stop) -> Emit[Any]:
+        async def pair(value: Any) -> None:
+            self.busy = True
+            partner = await anext(self._partners, NOTHING)
+            if partner is NOTHING:
+                raise stop
+            result = self._function(value, partner)
+            pending = waiting(result)
+            await settle(self._emit(result if pending is None else await pending))
+            if self._partners.is_closed_for_receive:
+                raise stop
+            self.busy = False
+
+        return pair

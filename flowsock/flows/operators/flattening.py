@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from anyio import Event, Semaphore
 
 from flowsock.channels.channel import BUFFERED, BufferOverflow, Channel
-from flowsock.emitting import Emitter, settle
+from flowsock.emitting import Emitter, settle, waiting
 from flowsock.flows.operators.buffering import Channeled
 from flowsock.flows.source import Operator, Source
 from flowsock.scopes.groups import task_group
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from flowsock.scopes.scope import Scope
 
 DEFAULT_CONCURRENCY = 16
+
+
+def itself(flow: Any) -> Any:
+    """Give the inner flow where it is the value."""
+    return flow
 
 
 async def inner_source(function: Callable[[Any], Any], value: Any) -> Source[Any]:
@@ -93,6 +98,61 @@ class FlatMapMerge(Channeled[Any]):
                 inner = await inner_source(self.function, value)
                 await slots.acquire()
                 group.start_soon(run, inner)
+
+            await self.upstream.collect(start)
+
+
+class MapConcurrent(Channeled[Any]):
+    """The results of a function, up to ``limit`` calls of which run at once.
+
+    A call keeps its place until its result is sent, in the order of the values or as the results come.
+    """
+
+    __slots__ = ("function", "limit", "ordered", "upstream")
+
+    def __init__(
+        self,
+        upstream: Source[Any],
+        function: Callable[[Any], Any],
+        limit: int,
+        ordered: bool,
+        capacity: int = BUFFERED,
+        overflow: BufferOverflow = BufferOverflow.SUSPEND,
+    ) -> None:
+        if limit < 1:
+            raise ValueError(f"map_concurrent needs a limit of 1 or more, got {limit}")
+        super().__init__(capacity, overflow)
+        self.upstream = upstream
+        self.function = function
+        self.limit = limit
+        self.ordered = ordered
+
+    def resized(self, capacity: int, overflow: BufferOverflow) -> MapConcurrent:
+        return MapConcurrent(self.upstream, self.function, self.limit, self.ordered, capacity, overflow)
+
+    async def produce(self, channel: Channel[Any]) -> None:
+        slots = Semaphore(self.limit)
+
+        async def run(value: Any, turn: Event | None, next_turn: Event) -> None:
+            result = self.function(value)
+            pending = waiting(result)
+            if pending is not None:
+                result = await pending
+            if turn is not None:
+                await turn.wait()
+            await channel.send(result)
+            next_turn.set()
+            slots.release()
+
+        async with task_group() as group:
+            turn: Event | None = None
+
+            async def start(value: Any) -> None:
+                nonlocal turn
+                await slots.acquire()
+                next_turn = Event()
+                group.start_soon(run, value, turn, next_turn)
+                turn = next_turn if self.ordered else None
 
             await self.upstream.collect(start)
 

@@ -8,7 +8,7 @@ from anyio import get_cancelled_exc_class, sleep
 from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 from flowsock.emitting import Emitter, discard, settle, waiting
-from flowsock.flows.source import Operator
+from flowsock.flows.source import HotSource, Operator
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
@@ -217,3 +217,31 @@ class OnEmpty(Operator[Any]):
         await self.upstream.collect(note)
         if empty:
             await settle(self.action(Emitter(emit)))
+
+
+class OnSubscription(Operator[Any]):
+    """A hot source's values, after actions, which may emit, that run once the collector is registered."""
+
+    __slots__ = ("actions", "hot")
+
+    def __init__(self, hot: HotSource[Any], actions: tuple[Callable[[Any], Any], ...]) -> None:
+        super().__init__(hot)
+        self.hot = hot
+        self.actions = actions
+
+    async def collect(self, emit: Emit[Any]) -> None:
+        subscriber = self.hot.subscribe(emit)
+        try:
+            for action in self.actions:
+                await settle(action(Emitter(emit)))
+            await subscriber.run()
+        finally:
+            subscriber.close()
+
+
+def subscribed_with(source: Source[Any], action: Callable[[Any], Any]) -> OnSubscription:
+    """Add an action; of several, the one applied first runs first."""
+    if isinstance(source, OnSubscription):
+        return OnSubscription(source.hot, (*source.actions, action))
+    assert isinstance(source, HotSource)
+    return OnSubscription(source, (action,))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
-from flowsock.emitting import Then, waiting
+from flowsock.emitting import Emitter, Then, waiting
 from flowsock.flows.source import Operator, collect_until, staged
 
 if TYPE_CHECKING:
@@ -70,6 +70,33 @@ class TakeWhile(Operator[Any]):
                 if hasattr(verdict, "__await__"):
                     return Then(verdict, lambda decided: decide(decided, value))
                 return decide(verdict, value)
+
+            return test
+
+        await collect_until(self.upstream, limit)
+
+
+class TransformWhile(Operator[Any]):
+    """What a function emits for each value, up to and with the first for which it returns something false."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, upstream: Source[Any], function: Callable[[Any, Any], Any]) -> None:
+        super().__init__(upstream)
+        self.function = function
+
+    async def collect(self, emit: Emit[Any]) -> None:
+        function, emitter = self.function, Emitter(emit)
+
+        def limit(stop: Stop) -> Emit[Any]:
+            def decide(verdict: object) -> object:
+                if not verdict:
+                    raise stop
+                return None
+
+            def test(value: Any) -> object:
+                verdict = function(emitter, value)
+                return Then(verdict, decide) if hasattr(verdict, "__await__") else decide(verdict)
 
             return test
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from flowsock.channels.channel import NOTHING
 from flowsock.emitting import Then
 from flowsock.errors import NoSuchElement
+from flowsock.flows.operators.transform import mapped
 from flowsock.flows.source import collect_until
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from flowsock.scopes.groups import Stop
 
 
-async def first(source: Source[Any], predicate: Callable[[Any], Any] | None, default: Any) -> Any:
+async def find(source: Source[Any], predicate: Callable[[Any], Any] | None, *, wanted: bool = True) -> Any:
+    """Give the first value with the wanted verdict, or `NOTHING`, and stop the source there."""
     found: Any = NOTHING
 
     def search(stop: Stop) -> Emit[Any]:
@@ -29,13 +31,38 @@ async def first(source: Source[Any], predicate: Callable[[Any], Any] | None, def
         def test(value: Any) -> object:
             verdict: Any = True if predicate is None else predicate(value)
             if hasattr(verdict, "__await__"):
-                return Then(verdict, lambda decided: accept(value) if decided else None)
-            return accept(value) if verdict else None
+                return Then(verdict, lambda decided: accept(value) if bool(decided) is wanted else None)
+            return accept(value) if bool(verdict) is wanted else None
 
         return test
 
     await collect_until(source, search)
+    return found
+
+
+async def first(source: Source[Any], predicate: Callable[[Any], Any] | None, default: Any) -> Any:
+    found = await find(source, predicate)
     return _required(found, default, "no element of the flow was what first() asked for")
+
+
+async def single(source: Source[Any], default: Any) -> Any:
+    only: Any = NOTHING
+    several = False
+
+    def limit(stop: Stop) -> Emit[Any]:
+        def keep(value: Any) -> None:
+            nonlocal only, several
+            if only is not NOTHING:
+                several = True
+                raise stop
+            only = value
+
+        return keep
+
+    await collect_until(source, limit)
+    if several and default is NOTHING:
+        raise ValueError("the flow has more than the one element that single() asked for")
+    return _required(NOTHING if several else only, default, "the flow was empty: single() has nothing to give")
 
 
 async def last(source: Source[Any], default: Any) -> Any:
@@ -67,7 +94,31 @@ async def to_set(source: Source[Any], destination: set[Any]) -> set[Any]:
     return destination
 
 
+async def to_dict(source: Source[Any], function: Callable[[Any], Any]) -> dict[Any, Any]:
+    pairs: dict[Any, Any] = {}
+    await mapped(source, function).collect(lambda pair: pairs.__setitem__(*pair))
+    return pairs
+
+
+async def group_by(source: Source[Any], key: Callable[[Any], Any]) -> dict[Any, list[Any]]:
+    groups: dict[Any, list[Any]] = {}
+
+    def add(group: Any, value: Any) -> object:
+        groups.setdefault(group, []).append(value)
+        return None
+
+    def sort(value: Any) -> object:
+        group = key(value)
+        if hasattr(group, "__await__"):
+            return Then(group, lambda decided: add(decided, value))
+        return add(group, value)
+
+    await source.collect(sort)
+    return groups
+
+
 async def fold(source: Source[Any], initial: Any, function: Callable[[Any, Any], Any]) -> Any:
+    """Reduce to one value; `NOTHING` as the initial one stands for the first of the source."""
     accumulator = initial
 
     def advance(result: Any) -> object:
@@ -76,11 +127,17 @@ async def fold(source: Source[Any], initial: Any, function: Callable[[Any, Any],
         return None
 
     def step(value: Any) -> object:
+        if accumulator is NOTHING:
+            return advance(value)
         result = function(accumulator, value)
         return Then(result, advance) if hasattr(result, "__await__") else advance(result)
 
     await source.collect(step)
     return accumulator
+
+
+async def reduce(source: Source[Any], function: Callable[[Any, Any], Any]) -> Any:
+    return _required(await fold(source, NOTHING, function), NOTHING, "the flow was empty: reduce() has nothing to give")
 
 
 async def count(source: Source[Any], predicate: Callable[[Any], Any] | None) -> int:

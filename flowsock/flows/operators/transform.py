@@ -67,6 +67,24 @@ def transformed(source: Source[Any], function: Callable[[Any, Any], Any]) -> Sou
     return staged(source, stage, may_wait=iscoroutinefunction(function))
 
 
+def not_none(source: Source[Any]) -> Source[Any]:
+    return filtered(source, lambda value: value is not None)
+
+
+def paired(source: Source[Any]) -> Source[Any]:
+    def stage(emit: Emit[Any]) -> Emit[Any]:
+        previous: Any = NOTHING
+
+        def pair(value: Any) -> object:
+            nonlocal previous
+            before, previous = previous, value
+            return None if before is NOTHING else emit((before, value))
+
+        return pair
+
+    return staged(source, stage)
+
+
 def indexed(source: Source[Any]) -> Source[Any]:
     def stage(emit: Emit[Any]) -> Emit[Any]:
         index = -1
@@ -101,7 +119,7 @@ def distinct(
 
 
 def accumulated(source: Source[Any], initial: Any, function: Callable[[Any, Any], Any]) -> Source[Any]:
-    """Emit each running result, after the initial one is emitted by the caller."""
+    """Emit each running result, after the initial one is emitted by the caller; `NOTHING` stands for the first value."""
 
     def stage(emit: Emit[Any]) -> Emit[Any]:
         accumulator = initial
@@ -112,6 +130,8 @@ def accumulated(source: Source[Any], initial: Any, function: Callable[[Any, Any]
             return emit(result)
 
         def step(value: Any) -> object:
+            if accumulator is NOTHING:
+                return advance(value)
             result = function(accumulator, value)
             return Then(result, advance) if hasattr(result, "__await__") else advance(result)
 
@@ -131,4 +151,46 @@ class Scan(Operator[Any]):
 
     async def collect(self, emit: Emit[Any]) -> None:
         await settle(emit(self.initial))
+        await self.upstream.collect(emit)
+
+
+class Chunked(Operator[Any]):
+    """Lists of ``size`` values; the last one, on completion, may be shorter."""
+
+    __slots__ = ("size",)
+
+    def __init__(self, upstream: Source[Any], size: int) -> None:
+        if size < 1:
+            raise ValueError(f"chunked needs a size of 1 or more, got {size}")
+        super().__init__(upstream)
+        self.size = size
+
+    async def collect(self, emit: Emit[Any]) -> None:
+        chunk: list[Any] = []
+
+        def gather(value: Any) -> object:
+            nonlocal chunk
+            chunk.append(value)
+            if len(chunk) < self.size:
+                return None
+            full, chunk = chunk, []
+            return emit(full)
+
+        await self.upstream.collect(gather)
+        if chunk:
+            await settle(emit(chunk))
+
+
+class StartWith(Operator[Any]):
+    """Some values, and then those of the upstream."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, upstream: Source[Any], values: tuple[Any, ...]) -> None:
+        super().__init__(upstream)
+        self.values = values
+
+    async def collect(self, emit: Emit[Any]) -> None:
+        for value in self.values:
+            await settle(emit(value))
         await self.upstream.collect(emit)

@@ -1,0 +1,102 @@
+"""`Flow.produce_in`: a channel that a job fills."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from anyio import fail_after, sleep_forever
+
+from flowsock import BUFFERED, RENDEZVOUS, UNLIMITED, ChannelClosed, as_flow, coroutine_scope, flow, flow_of
+from tests.turns import settled
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("capacity", [RENDEZVOUS, 1, 10, BUFFERED, UNLIMITED])
+async def test_the_channel_gives_every_value_and_ends(capacity: int) -> None:
+    """Scenarios produce-01 and produce-15."""
+    with fail_after(5):
+        async with coroutine_scope() as scope:
+            for count in (0, 1, 10, 100):
+                channel = as_flow(range(count)).produce_in(scope, capacity=capacity)
+                assert [value async for value in channel] == list(range(count))
+                with pytest.raises(ChannelClosed):
+                    await channel.receive()
+
+
+async def test_a_failure_closes_the_channel_with_its_cause_and_fails_the_scope() -> None:
+    """Scenario produce-16."""
+
+    @flow
+    async def one_then_error() -> AsyncIterator[int]:
+        yield 1
+        raise ValueError("upstream")
+
+    with pytest.raises(ValueError, match="upstream"), fail_after(5):
+        async with coroutine_scope() as scope:
+            channel = one_then_error().produce_in(scope)
+            assert await channel.receive() == 1
+            await sleep_forever()
+    with pytest.raises(ValueError, match="upstream"):
+        channel.receive_nowait()
+
+
+@flow
+async def then_hang(log: list[str], *values: int) -> AsyncIterator[int]:
+    try:
+        for value in values:
+            yield value
+        await sleep_forever()
+    finally:
+        log.append("cancelled")
+
+
+@pytest.mark.parametrize("values", [(), (1,), (1, 2)])
+async def test_cancelling_the_channel_cancels_the_collection(values: tuple[int, ...]) -> None:
+    """Whether the producer waits for a receiver or for something of its own."""
+    log: list[str] = []
+    with fail_after(5):
+        async with coroutine_scope() as scope:
+            channel = then_hang(log, *values).produce_in(scope, capacity=RENDEZVOUS)
+            await settled()
+            assert channel.cancel()
+            await settled()
+            assert log == ["cancelled"]
+    with pytest.raises(ChannelClosed):
+        await channel.receive()
+
+
+async def test_closing_the_channel_ends_the_collection_at_its_next_value() -> None:
+    log: list[str] = []
+    with fail_after(5):
+        async with coroutine_scope() as scope:
+            channel = then_hang(log, 1, 2).produce_in(scope, capacity=RENDEZVOUS)
+            await settled()
+            channel.close()
+            assert [value async for value in channel] == [1]
+            await settled()
+    assert log == ["cancelled"]
+
+
+async def test_the_end_of_the_scope_closes_the_channel() -> None:
+    log: list[str] = []
+    async with coroutine_scope() as scope:
+        running = then_hang(log, 1).produce_in(scope)
+        await settled()
+        scope.cancel()
+    assert log == ["cancelled"]
+    assert [value async for value in running] == [1]
+    async with coroutine_scope() as scope:
+        never_started = then_hang(log, 1).produce_in(scope)
+        scope.cancel()
+    assert [value async for value in never_started] == []
+
+
+async def test_the_capacity_is_checked_at_once() -> None:
+    async with coroutine_scope() as scope:
+        with pytest.raises(ValueError, match="capacity"):
+            flow_of(1).produce_in(scope, capacity=-5)
