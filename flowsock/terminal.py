@@ -12,12 +12,17 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from flowsock.channels.channel import UNLIMITED, Channel
-from flowsock.errors import HandshakeError, HandshakeRejected, SessionAborted, SessionClosed
+from flowsock.errors import HandshakeError, HandshakeRejected, SessionClosed
+from flowsock.scopes.groups import is_group
+from flowsock.scopes.scope import coroutine_scope
 from flowsock.sessions.client import connect
+from flowsock.sessions.connection import is_orderly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from flowsock.scopes.job import Job
+    from flowsock.scopes.scope import Scope
     from flowsock.sessions.session import Session
     from flowsock.wire.close import CloseReason
 
@@ -37,53 +42,61 @@ def talk(url: str, headers: Sequence[tuple[str, str]], subprotocols: Sequence[st
 async def _talk(url: str, headers: Sequence[tuple[str, str]], subprotocols: Sequence[str]) -> int:
     try:
         reason = await _run_session(url, headers, subprotocols)
-    except SessionAborted as error:
-        return _failed(f"lost: {error.reason}")
     except HandshakeRejected as error:
         return _failed(f"{error}: {error.body.decode(errors='replace').strip()}")
     except (HandshakeError, OSError, ValueError) as error:
         return _failed(str(error) or type(error).__name__)
     _note(f"closed: {reason}")
-    return 0
+    return 0 if is_orderly(reason) else 1
 
 
-async def _run_session(url: str, headers: Sequence[tuple[str, str]], subprotocols: Sequence[str]) -> CloseReason | None:
+async def _run_session(url: str, headers: Sequence[tuple[str, str]], subprotocols: Sequence[str]) -> CloseReason:
     try:
         async with connect(url, headers=headers, subprotocols=subprotocols) as session:
             _note(f"connected to {url}" + (f" ({session.subprotocol})" if session.subprotocol else ""))
             await _exchange(session)
             await session.close()
-    except SessionClosed as error:
-        if isinstance(error, SessionAborted):
+            reason = session.close_reason
+    except (SessionClosed, ExceptionGroup) as error:
+        reason = _reason(error)
+        if reason is None:
             raise
-        return error.reason
-    return session.close_reason
+    assert reason is not None
+    return reason
+
+
+def _reason(error: BaseException) -> CloseReason | None:
+    """Give the reason of an end, which sending and receiving may both have run into."""
+    if is_group(error):
+        reasons = [_reason(inner) for inner in error.exceptions]
+        return None if None in reasons else reasons[0]
+    return error.reason if isinstance(error, SessionClosed) else None
 
 
 async def _exchange(session: Session) -> None:
     heard = anyio.Event()
 
-    async def show_all() -> None:
-        nonlocal heard
+    def show(message: str | bytes) -> None:
+        _print(message)
+        heard.set()
 
-        def show(message: str | bytes) -> None:
-            _print(message)
-            heard.set()
-
-        await session.incoming.collect(show)
-        group.cancel_scope.cancel()
-
-    async with anyio.create_task_group() as group:
-        group.start_soon(show_all)
+    async with coroutine_scope() as scope:
+        shown = session.incoming.on_each(show).launch_in(scope)
+        scope.launch(_stop_at_end, shown, scope)
         async for line in _input_lines():
             await session.send(line)
-        while True:
+        silent = False
+        while not silent:
             heard = anyio.Event()
-            with anyio.move_on_after(_SILENCE):
+            with anyio.move_on_after(_SILENCE) as waited:
                 await heard.wait()
-                continue
-            break
-        group.cancel_scope.cancel()
+            silent = waited.cancelled_caught
+        scope.cancel()
+
+
+async def _stop_at_end(shown: Job[None], scope: Scope) -> None:
+    await shown.join()
+    scope.cancel()
 
 
 def _input_lines() -> Channel[str]:

@@ -76,6 +76,27 @@ def test_connect_prints_what_the_server_says_until_it_closes() -> None:
     assert result.returncode == 0
 
 
+def test_connect_tells_that_the_server_ended_the_session_with_an_error() -> None:
+    with running("demo", "--port", "0") as (_process, url):
+        result = flowsock("connect", f"{url}/chat/room?name=ann", text="x" * 10_000)
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1] == "flowsock: closed: 1009 (TOO_BIG): message longer than 8192 bytes"
+    assert "Traceback" not in result.stderr
+
+
+def test_connect_tells_that_the_server_has_gone_while_nothing_is_typed() -> None:
+    with running("demo", "--port", "0") as (process, url):
+        command = [*FLOWSOCK, "connect", f"{url}/echo"]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as client:
+            assert client.stdout is not None
+            assert client.stdout.readline() == "Connection established\n"
+            process.kill()
+            assert client.wait(15) == 1
+            assert client.stderr is not None
+            assert "closed: 1006" in client.stderr.read()
+
+
 def test_connect_says_why_it_was_refused() -> None:
     with running("demo", "--port", "0") as (_process, url):
         result = flowsock("connect", f"{url}/nothing-here")
