@@ -1,4 +1,4 @@
-"""The layers of the package, read from its imports (DESIGN section 2)."""
+"""The layers of the package, read from its imports: what may import what."""
 
 from __future__ import annotations
 
