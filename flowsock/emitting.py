@@ -68,11 +68,10 @@ def waiting(result: object) -> Awaitable[object] | None:
     return cast("Awaitable[object]", result)
 
 
-async def settle(result: object) -> None:
-    """Await what a callback returned, if it can be awaited."""
+async def settle(result: Any) -> Any:
+    """Give what a callback returned, awaited if it can be."""
     pending = waiting(result)
-    if pending is not None:
-        await pending
+    return result if pending is None else await pending
 
 
 @final

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from importlib.util import find_spec
 from threading import Thread
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +16,7 @@ from flowsock.scopes.groups import is_group
 from flowsock.scopes.scope import coroutine_scope
 from flowsock.sessions.client import connect
 from flowsock.sessions.connection import is_orderly
+from flowsock.sessions.running import loop_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,8 +35,7 @@ def talk(url: str, headers: Sequence[tuple[str, str]], subprotocols: Sequence[st
     Law: at the end of the input, what is still coming is printed until the server closes or is silent for a second. Everything
     that is not a message goes to standard error.
     """
-    options = {"use_uvloop": find_spec("uvloop") is not None}
-    return anyio.run(_talk, url, headers, subprotocols, backend_options=options)
+    return anyio.run(_talk, url, headers, subprotocols, backend_options=loop_options())
 
 
 async def _talk(url: str, headers: Sequence[tuple[str, str]], subprotocols: Sequence[str]) -> int:

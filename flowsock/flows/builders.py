@@ -7,7 +7,7 @@ from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar, overload
 
 from flowsock.channels.channel import Channel
-from flowsock.emitting import Emitter, settle, waiting
+from flowsock.emitting import Emitter, settle
 from flowsock.flows.conduit import ChannelSource
 from flowsock.flows.flow import Flow
 from flowsock.flows.operators.combining import Combine, Merge
@@ -202,9 +202,7 @@ def combine(*flows_and_function: Any) -> Flow[Any]:
     *flows, function = flows_and_function
 
     async def combiner(emit: Emit[Any], *values: Any) -> None:
-        result = function(*values)
-        pending = waiting(result)
-        await settle(emit(result if pending is None else await pending))
+        await settle(emit(await settle(function(*values))))
 
     return Flow(Combine([each.source for each in flows], combiner))
 

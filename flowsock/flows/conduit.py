@@ -13,6 +13,7 @@ from flowsock.flows.subscriber import End, Subscriber
 if TYPE_CHECKING:
     from flowsock.channels.channel import Channel
     from flowsock.emitting import Emit
+    from flowsock.flows.source import Source
 
 T = TypeVar("T")
 
@@ -106,3 +107,9 @@ class ChannelSource(HotSource[T]):
 
     def subscribe(self, emit: Emit[T]) -> Subscriber[T]:
         return HandingSubscriber(self.channel, emit)
+
+
+async def feed(source: Source[T], channel: Channel[T]) -> None:
+    """Send every value of a source, and then close the channel."""
+    await source.collect(channel.send)
+    channel.close()

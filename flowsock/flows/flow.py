@@ -6,7 +6,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from flowsock.channels.channel import BUFFERED, CONFLATED, NOTHING, BufferOverflow, Nothing
-from flowsock.emitting import ignore, settle, waiting
+from flowsock.emitting import ignore, settle
 from flowsock.flows.broadcast import Broadcast
 from flowsock.flows.conflation import Conflation, same_value
 from flowsock.flows.counting import subscription_count
@@ -469,9 +469,7 @@ class Flow(Generic[T_co]):
         """Turn each value into another; a newer value cancels the running function and waits for its end."""
 
         async def block(emit: Emit[Any], value: Any) -> None:
-            result = function(value)
-            pending = waiting(result)
-            await settle(emit(result if pending is None else await pending))
+            await settle(emit(await settle(function(value))))
 
         return Flow(flattening.TransformLatest(self.source, block))
 

@@ -127,9 +127,7 @@ class FunctionSource(Source[Any]):
         self._function = function
 
     async def collect(self, emit: Emit[Any]) -> None:
-        result = self._function()
-        pending = waiting(result)
-        await settle(emit(result if pending is None else await pending))
+        await settle(emit(await settle(self._function())))
 
 
 class IntervalSource(Source[int]):

@@ -11,7 +11,7 @@ from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 from attrs import frozen
 
 from flowsock.clause import NOTHING, Clause, result_of
-from flowsock.emitting import waiting
+from flowsock.emitting import settle
 from flowsock.errors import JobCancelled
 from flowsock.parking import WaitingRoom
 
@@ -169,9 +169,7 @@ class Job(Generic[T_co]):
         while True:
             await checkpoint_if_cancelled()
             try:
-                result = self._function()
-                pending = waiting(result)
-                self._result = result if pending is None else cast("T_co", await pending)
+                self._result = await settle(self._function())
             except Exception:
                 wait = None if budget is None or _is_cancelled_here() else budget.next_wait()
                 if wait is None:

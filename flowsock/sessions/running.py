@@ -20,12 +20,16 @@ if TYPE_CHECKING:
     from flowsock.sessions.server import Server
 
 
+def loop_options() -> dict[str, bool]:
+    """Give anyio's options for a process of our own: uvloop if it is installed."""
+    return {"use_uvloop": find_spec("uvloop") is not None}
+
+
 def run(app: Router, *, host: str, port: int, drain_timeout: float) -> None:
     """Serve an app until a signal comes; see `App.run`."""
     _refuse_running_loop()
-    options = {"use_uvloop": find_spec("uvloop") is not None}
     try:
-        anyio.run(_serve_until_signal, app, host, port, drain_timeout, backend_options=options)
+        anyio.run(_serve_until_signal, app, host, port, drain_timeout, backend_options=loop_options())
     except OSError as error:
         # Nothing but listening lets an error of the operating system out.
         raise SystemExit(f"flowsock: cannot listen on {host}:{port}: {error.strerror or error}") from None

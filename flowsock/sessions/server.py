@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from anyio import Event, get_cancelled_exc_class, move_on_after
 from anyio.lowlevel import checkpoint
 
-from flowsock.emitting import waiting
+from flowsock.emitting import settle
 from flowsock.scopes.groups import task_group
 from flowsock.scopes.scope import supervisor_scope
 from flowsock.sessions.drivers.asyncio_protocol import HandshakeProtocol, running_loop, transports_on_asyncio
@@ -96,9 +96,8 @@ class Server:
     async def _run_page(self, protocol: HandshakeProtocol, request: Request, page: Page) -> None:
         self._answering.add(protocol)
         try:
-            result = page.route.handler(**page.parameters)
-            pending = waiting(result)
-            response = await to_response(result if pending is None else await pending, page.route.media_type)
+            result = await settle(page.route.handler(**page.parameters))
+            response = await to_response(result, page.route.media_type)
         except Exception:
             _logger.exception("the page handler of %r failed", page.route.pattern.path)
             response = plain_response(500, "internal error")

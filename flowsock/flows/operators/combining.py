@@ -8,9 +8,9 @@ from anyio import CancelScope
 from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 from flowsock.channels.channel import BUFFERED, NOTHING, BufferOverflow, Channel
-from flowsock.emitting import settle, waiting
+from flowsock.emitting import settle
+from flowsock.flows.conduit import feed
 from flowsock.flows.operators.buffering import Channeled
-from flowsock.flows.operators.timing import feed
 from flowsock.flows.source import Operator, Source, collect_until
 from flowsock.scopes.groups import task_group
 
@@ -149,9 +149,7 @@ class _Pairing:
             partner = await anext(self._partners, NOTHING)
             if partner is NOTHING:
                 raise stop
-            result = self._function(value, partner)
-            pending = waiting(result)
-            await settle(self._emit(result if pending is None else await pending))
+            await settle(self._emit(await settle(self._function(value, partner))))
             if self._partners.is_closed_for_receive:
                 raise stop
             self.busy = False

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from anyio import Event, Semaphore
 
 from flowsock.channels.channel import BUFFERED, BufferOverflow, Channel
-from flowsock.emitting import Emitter, settle, waiting
+from flowsock.emitting import Emitter, settle
 from flowsock.flows.operators.buffering import Channeled
 from flowsock.flows.source import Operator, Source
 from flowsock.scopes.groups import task_group
@@ -134,10 +134,7 @@ class MapConcurrent(Channeled[Any]):
         slots = Semaphore(self.limit)
 
         async def run(value: Any, turn: Event | None, next_turn: Event) -> None:
-            result = self.function(value)
-            pending = waiting(result)
-            if pending is not None:
-                result = await pending
+            result = await settle(self.function(value))
             if turn is not None:
                 await turn.wait()
             await channel.send(result)

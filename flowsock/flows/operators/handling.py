@@ -128,9 +128,7 @@ def retry_when(predicate: Callable[[Exception, int], object]) -> Callable[[], De
     """Decide by a callback, sync or async."""
 
     async def decide(error: Exception, attempt: int) -> bool:
-        verdict = predicate(error, attempt)
-        pending = waiting(verdict)
-        return bool(verdict if pending is None else await pending)
+        return bool(await settle(predicate(error, attempt)))
 
     return lambda: decide
 

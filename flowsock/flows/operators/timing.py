@@ -11,6 +11,7 @@ from anyio.lowlevel import checkpoint_if_cancelled
 
 from flowsock.channels.channel import NOTHING, Channel
 from flowsock.emitting import Then, settle, waiting
+from flowsock.flows.conduit import feed
 from flowsock.flows.source import Operator, collect_until, staged
 from flowsock.scopes.groups import task_group
 
@@ -20,12 +21,6 @@ if TYPE_CHECKING:
     from flowsock.emitting import Emit
     from flowsock.flows.source import Source
     from flowsock.scopes.groups import Stop
-
-
-async def feed(source: Source[Any], channel: Channel[Any]) -> None:
-    """Send every value of a source, and then close the channel."""
-    await source.collect(channel.send)
-    channel.close()
 
 
 class Debounce(Operator[Any]):
