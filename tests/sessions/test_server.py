@@ -107,51 +107,6 @@ async def test_an_opening_byte_by_byte_is_answered() -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_bytes", "status"),
-    [
-        pytest.param(opening().replace(b"GET", b"POST"), 405, id="1 POST"),
-        pytest.param(opening().replace(b"HTTP/1.1", b"HTTP/1.0"), 505, id="2 HTTP/1.0"),
-        pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, id="3 HTTP/2 preface"),
-        pytest.param(request_head("GET", "/"), 426, id="4 no upgrade"),
-        pytest.param(opening().replace(b"Sec-WebSocket-Key", b"X"), 400, id="5 no key"),
-        pytest.param(opening().replace(b"AAEC", b"AA"), 400, id="6 short key"),
-        pytest.param(opening().replace(b"AAEC", b"AA!C"), 400, id="7 key not base64"),
-        pytest.param(opening("/", "Sec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw=="), 400, id="8 two keys"),
-        pytest.param(opening().replace(b"Version: 13", b"Version: 12"), 426, id="9 version 12"),
-        pytest.param(opening().replace(b"Host: test\r\n", b""), 400, id="10 no Host"),
-        pytest.param(opening(host="a/?x="), 400, id="10 malformed Host"),
-        pytest.param(opening("/", "Origin: http://evil.example"), 403, id="11 foreign Origin"),
-        pytest.param(opening("/", "Origin: null"), 403, id="11 null Origin"),
-        pytest.param(opening("/", "Origin: http://test", "Origin: http://evil.example"), 400, id="11 two Origins"),
-        pytest.param(opening("/", *(f"X-{number}: y" for number in range(129))), 431, id="12 too many fields"),
-        pytest.param(opening("/", "X: " + "y" * 70_000), 431, id="13 a field too long"),
-        pytest.param(opening("/" + "x" * 70_000), 414, id="14 a target too long"),
-        pytest.param(b"x" * 300_000, 414, id="15 no line end"),
-        pytest.param(opening("/", "X: y\r\n folded"), 400, id="17 folding"),
-        pytest.param(opening().replace(b"\r\n", b"\n"), 400, id="17 bare LF"),
-        pytest.param(opening("/", "Content-Length: 1", "Transfer-Encoding: chunked"), 400, id="18 two lengths"),
-        pytest.param(opening("/", "Content-Length: 5") + b"12345", 400, id="19 a body"),
-        pytest.param(opening("/", "Sec-WebSocket-Protocol: a" + ", a" * 1000), 400, id="20 too many subprotocols"),
-        pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500), 400, id="23 TLS on the plain port"),
-        pytest.param(opening("/elsewhere"), 404, id="29 unknown path"),
-    ],
-)
-async def test_a_bad_opening_is_refused_and_the_others_live(
-    request_bytes: bytes, status: int, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with handling(echo) as server, open_peer(server) as healthy, raw_peer(server) as peer:
-        await peer.send(request_bytes)
-        head = await peer.head()
-        assert head.startswith(f"HTTP/1.1 {status} ")
-        assert "connection: close\r\n" in head
-        body = await peer.raw_rest()
-        assert 0 < len(body) < 200
-        await healthy.send(text("well?"))
-        assert await healthy.frame() == text_frame("well?")
-    assert failures(caplog) == []
-
-
-@pytest.mark.parametrize(
     "offer", ["permessage-deflate; server_max_window_bits=99", "permessage-deflate", "x-unknown", ", ".join(["x"] * 150)]
 )
 async def test_an_extension_is_declined_by_silence(offer: str) -> None:
