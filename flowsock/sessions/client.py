@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from functools import partial
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Generic
 
 from anyio import move_on_after
 
-from flowsock.errors import HandshakeError
+from flowsock.sessions.client_handshake import ClientHandshake
 from flowsock.sessions.config import WebSocketConfig, subprotocol_names
-from flowsock.sessions.drivers.asyncio_protocol import ResponseProtocol, hand_over, running_loop, transports_on_asyncio
+from flowsock.sessions.drivers.driver import running_driver
 from flowsock.sessions.ending import drop_session, end_session
 from flowsock.sessions.keepalive import Keepalive
 from flowsock.sessions.routing import accepted_messages
 from flowsock.sessions.scope import session_scope
 from flowsock.sessions.session import In, Out, Session
+from flowsock.sessions.terms import Terms
 from flowsock.sessions.url import parse_url
 from flowsock.wire.close import CloseCode
-from flowsock.wire.codec import Codec
 from flowsock.wire.handshake import check_response, client_request, new_key
 from flowsock.wire.headers import Headers
-from flowsock.wire.http import Request, ResponseReader
+from flowsock.wire.http import Request
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Sequence
     from types import TracebackType
 
+    from flowsock.sessions.drivers.driver import Driver
+    from flowsock.sessions.transport import HandshakeTransport
     from flowsock.wire.headers import HeadersLike
-    from flowsock.wire.response import ResponseHead
 
 
 class connect(Generic[In, Out]):
@@ -77,49 +77,51 @@ class connect(Generic[In, Out]):
 
     async def __aenter__(self) -> Session[In, Out]:
         accepts = accepted_messages(getattr(self, "__orig_class__", None))
-        loop = running_loop("connect")
-        handshake = _Handshake(loop)
-        opened = None
+        async with AsyncExitStack() as stack:
+            driver = await stack.enter_async_context(running_driver())
+            session = await self._open(driver, accepts)
+            stack.push_async_exit(self._leave)
+            self._block = stack.pop_all()
+        return session
+
+    async def _open(self, driver: Driver, accepts: frozenset[type]) -> Session[In, Out]:
+        handshake = ClientHandshake()
+        answered = None
         with move_on_after(self._open_timeout):
-            opened = await self._shake_hands(loop, handshake)
-        if opened is None:
+            answered = await self._shake_hands(driver, handshake)
+        if answered is None:
             raise TimeoutError(f"no session with {self._url.authority} within {self._open_timeout:g} s")
-        transport, subprotocol = opened
-        codec = Codec(client=True, max_message_size=self._config.max_message_size, max_fragments=self._config.max_fragments)
-        self._session = session = Session[In, Out](
-            transport, loop, codec, self._config, self._request, client=True, accepts=accepts, subprotocol=subprotocol
-        )
-        self._keepalive = Keepalive(loop)
+        transport, subprotocol = answered
+        terms = Terms(request=self._request, config=self._config, accepts=accepts, subprotocol=subprotocol, client=True)
+        self._session = session = Session[In, Out](terms, transport, driver.clock, terms.codec())
+        self._keepalive = Keepalive(driver.clock)
         self._keepalive.add(session.connection)
         self._scope = session_scope(session)
         session.enter(await self._scope.__aenter__())
-        hand_over(transport, session.connection, handshake.early, lost=handshake.lost)
+        handshake.hand_over(session.connection)
         return session
 
-    async def _shake_hands(
-        self, loop: asyncio.AbstractEventLoop, handshake: _Handshake
-    ) -> tuple[asyncio.Transport, str | None]:
-        transport = await self._open_transport(loop, handshake)
-        try:
-            transport.write(self._head)
-            response = await handshake.answer
-            return transport, check_response(response, self._key, subprotocols=self._subprotocols)
-        except BaseException:
-            transport.abort()
-            raise
-
-    async def _open_transport(self, loop: asyncio.AbstractEventLoop, handshake: _Handshake) -> asyncio.Transport:
+    async def _shake_hands(self, driver: Driver, handshake: ClientHandshake) -> tuple[HandshakeTransport, str | None]:
         context = None
         if self._url.secure:
             import ssl
 
             context = ssl.create_default_context()
-        make = partial(ResponseProtocol, handshake.take_bytes, handshake.take_loss)
-        with transports_on_asyncio():
-            transport, _protocol = await loop.create_connection(make, self._url.host, self._url.port, ssl=context)
-            return transport
+        transport = await driver.open(handshake, self._url.host, self._url.port, context)
+        try:
+            transport.write(self._head)
+            answer = await handshake.answer()
+            return transport, check_response(answer, self._key, subprotocols=self._subprotocols)
+        except BaseException:
+            transport.abort()
+            raise
 
     async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        return await self._block.__aexit__(kind, error, traceback)
+
+    async def _leave(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
         session = self._session
@@ -149,35 +151,3 @@ class connect(Generic[In, Out]):
                 await drop_session(session)
         finally:
             self._keepalive.discard(session.connection)
-
-
-class _Handshake:
-    """The server's answer, from bytes as they arrive."""
-
-    __slots__ = ("_reader", "answer", "early", "lost")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._reader = ResponseReader()
-        self.answer: asyncio.Future[ResponseHead] = loop.create_future()
-        self.early = bytearray()
-        self.lost = False
-
-    def take_bytes(self, data: bytes) -> None:
-        if self.answer.done():
-            self.early += data
-            return
-        try:
-            response = self._reader.feed(data)
-        except HandshakeError as error:
-            self.answer.set_exception(error)
-            return
-        if response is not None:
-            self.early += self._reader.trailing
-            self.answer.set_result(response)
-
-    def take_loss(self, error: Exception | None) -> None:
-        self.lost = True
-        if not self.answer.done():
-            lost = HandshakeError("the server closed the connection before it answered the opening request")
-            lost.__cause__ = error
-            self.answer.set_exception(lost)

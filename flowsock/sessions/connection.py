@@ -21,7 +21,7 @@ from flowsock.wire.frames import Close, Failure, Ping, Pong
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
 
-    from flowsock.sessions.config import WebSocketConfig
+    from flowsock.sessions.terms import Terms
     from flowsock.sessions.transport import Clock, Timer, Transport
     from flowsock.wire.codec import Codec
     from flowsock.wire.frames import Event
@@ -114,18 +114,10 @@ class Connection:
     )
 
     def __init__(
-        self,
-        transport: Transport,
-        clock: Clock,
-        codec: Codec,
-        config: WebSocketConfig,
-        *,
-        client: bool,
-        accepts: frozenset[type],
-        on_gone: Callable[[], object],
+        self, terms: Terms, transport: Transport, clock: Clock, codec: Codec, *, on_gone: Callable[[], object]
     ) -> None:
-        self.config = config
-        self.accepts = accepts
+        self.config = terms.config
+        self.accepts = terms.accepts
         self._on_gone = on_gone
         self.messages: Channel[str | bytes] = Channel(UNLIMITED)
         self.reason: CloseReason | None = None
@@ -135,7 +127,7 @@ class Connection:
         self._transport = transport
         self._clock = clock
         self._codec = codec
-        self._client = client
+        self._client = terms.client
         self._state = _OPEN
         self._timer: Timer | None = None
         self._corked = False

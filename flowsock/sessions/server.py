@@ -13,29 +13,29 @@ from anyio.lowlevel import checkpoint
 from flowsock.emitting import settle
 from flowsock.scopes.groups import task_group
 from flowsock.scopes.scope import supervisor_scope
-from flowsock.sessions.drivers.asyncio_protocol import HandshakeProtocol, running_loop, transports_on_asyncio
+from flowsock.sessions.drivers.driver import running_driver
 from flowsock.sessions.ending import drop_session, end_session
 from flowsock.sessions.keepalive import Keepalive
 from flowsock.sessions.pages import to_response
 from flowsock.sessions.router import Page, Upgrade
 from flowsock.sessions.scope import session_scope
+from flowsock.sessions.server_handshake import ServerHandshake
 from flowsock.sessions.session import Session
+from flowsock.sessions.terms import Terms
 from flowsock.wire.close import CloseCode, CloseReason
-from flowsock.wire.codec import Codec
 from flowsock.wire.handshake import accept_response
 from flowsock.wire.response import plain_response
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import AsyncGenerator
 
     from anyio.abc import TaskGroup
 
     from flowsock.sessions.router import Router
+    from flowsock.sessions.transport import Clock
     from flowsock.wire.request import Request
 
 _logger = logging.getLogger("flowsock")
-_BACKLOG: Final = 1024
 _BATCH: Final = 100
 _LAST_PORT: Final = 65535
 _STOPPING: Final = CloseReason(CloseCode.GOING_AWAY)
@@ -47,9 +47,9 @@ class Server:
     __slots__ = (
         "_answering",
         "_app",
+        "_clock",
         "_idle",
         "_keepalive",
-        "_loop",
         "_open",
         "_stopping",
         "_tasks",
@@ -58,16 +58,16 @@ class Server:
         "unfinished",
     )
 
-    def __init__(self, app: Router, tasks: TaskGroup, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, app: Router, tasks: TaskGroup, clock: Clock) -> None:
         self.host = ""
         self.port = 0
-        self.unfinished: set[HandshakeProtocol] = set()
+        self.unfinished: set[ServerHandshake] = set()
         self._app = app
         self._tasks = tasks
-        self._loop = loop
-        self._keepalive = Keepalive(loop)
+        self._clock = clock
+        self._keepalive = Keepalive(clock)
         self._open: set[Session[Any, Any]] = set()
-        self._answering: set[HandshakeProtocol] = set()
+        self._answering: set[ServerHandshake] = set()
         self._stopping = False
         self._idle = Event()
 
@@ -82,19 +82,19 @@ class Server:
         """Count the sessions that this server has open."""
         return len(self._open)
 
-    def take(self, protocol: HandshakeProtocol, request: Request) -> None:
+    def take(self, handshake: ServerHandshake, request: Request) -> None:
         """Begin to answer a request."""
         found = plain_response(503, "the server is stopping") if self._stopping else self._app.find(request)
         match found:
             case Upgrade():
-                self._tasks.start_soon(self._run_session, protocol, request, found, name=f"session {request.path}")
+                self._tasks.start_soon(self._run_session, handshake, request, found, name=f"session {request.path}")
             case Page():
-                self._tasks.start_soon(self._run_page, protocol, request, found, name=f"page {request.path}")
+                self._tasks.start_soon(self._run_page, handshake, request, found, name=f"page {request.path}")
             case _:
-                protocol.answer(found, head_only=request.method == "HEAD")
+                handshake.answer(found, head_only=request.method == "HEAD")
 
-    async def _run_page(self, protocol: HandshakeProtocol, request: Request, page: Page) -> None:
-        self._answering.add(protocol)
+    async def _run_page(self, handshake: ServerHandshake, request: Request, page: Page) -> None:
+        self._answering.add(handshake)
         try:
             result = await settle(page.route.handler(**page.parameters))
             response = await to_response(result, page.route.media_type)
@@ -102,28 +102,19 @@ class Server:
             _logger.exception("the page handler of %r failed", page.route.pattern.path)
             response = plain_response(500, "internal error")
         finally:
-            self._answering.discard(protocol)
+            self._answering.discard(handshake)
             self._idle.set()
-        protocol.answer(response, head_only=request.method == "HEAD")
+        handshake.answer(response, head_only=request.method == "HEAD")
 
-    async def _run_session(self, protocol: HandshakeProtocol, request: Request, upgrade: Upgrade) -> None:
-        config = upgrade.route.config
-        codec = Codec(client=False, max_message_size=config.max_message_size, max_fragments=config.max_fragments)
-        session: Session[Any, Any] = Session(
-            protocol.transport,
-            self._loop,
-            codec,
-            config,
-            request,
-            client=False,
-            accepts=upgrade.route.accepts,
-            subprotocol=upgrade.subprotocol,
-        )
+    async def _run_session(self, handshake: ServerHandshake, request: Request, upgrade: Upgrade) -> None:
+        route = upgrade.route
+        terms = Terms(request=request, config=route.config, accepts=route.accepts, subprotocol=upgrade.subprotocol)
+        session: Session[Any, Any] = Session(terms, handshake.transport, self._clock, terms.codec())
         self._open.add(session)
         self._app.sessions.add(session)
         self._keepalive.add(session.connection)
         try:
-            protocol.hand_over(session.connection, accept_response(request, subprotocol=upgrade.subprotocol))
+            handshake.accept(session.connection, accept_response(request, subprotocol=upgrade.subprotocol))
             if self._stopping:
                 # It was under way when the others were told.
                 session.connection.close(_STOPPING)
@@ -168,8 +159,8 @@ class Server:
 
     def drop_unfinished(self) -> None:
         """Drop the connections that are no session; an answer that was given still goes out."""
-        for protocol in tuple(self.unfinished):
-            protocol.transport.close()
+        for handshake in tuple(self.unfinished):
+            handshake.transport.close()
 
 
 @asynccontextmanager
@@ -198,18 +189,15 @@ async def serve(
     Raises:
         OSError: the address cannot be listened on.
         ValueError: there is no such port.
-        FlowsockError: the event loop is not asyncio's.
     """
-    loop = running_loop("serve")
     if not 0 <= port <= _LAST_PORT:
         # uvloop would listen on another one without a word.
         raise ValueError(f"a port is a number from 0 to {_LAST_PORT}, not {port}")
-    async with task_group() as tasks, supervisor_scope() as background:
-        server = Server(app, tasks, loop)
-        make_protocol = partial(HandshakeProtocol, server.take, handshake_timeout, server.unfinished)
-        with transports_on_asyncio():
-            listener = await loop.create_server(make_protocol, host, port, backlog=_BACKLOG)
-        server.host, server.port = listener.sockets[0].getsockname()[:2]
+    async with running_driver() as driver, task_group() as tasks, supervisor_scope() as background:
+        server = Server(app, tasks, driver.clock)
+        make_handshake = partial(ServerHandshake, server.take, driver.clock, handshake_timeout, server.unfinished)
+        listener = await driver.listen(make_handshake, host, port)
+        server.host, server.port = listener.address
         for function, restart in app.background_jobs:
             background.launch(function, restart=restart)
         try:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from flowsock.scopes.scope import Scope
-    from flowsock.sessions.config import WebSocketConfig
     from flowsock.sessions.connection import ConnectionStatistics
+    from flowsock.sessions.terms import Terms
     from flowsock.sessions.transport import Clock, Timer, Transport
     from flowsock.wire.close import CloseReason
     from flowsock.wire.codec import Codec
@@ -52,24 +52,13 @@ class Session(Generic[In, Out]):
 
     __slots__ = ("_clock", "_connection", "_grace", "_incoming", "_scope", "incoming", "request", "subprotocol")
 
-    def __init__(
-        self,
-        transport: Transport,
-        clock: Clock,
-        codec: Codec,
-        config: WebSocketConfig,
-        request: Request,
-        *,
-        client: bool,
-        accepts: frozenset[type],
-        subprotocol: str | None,
-    ) -> None:
-        self.request = request
-        self.subprotocol = subprotocol
+    def __init__(self, terms: Terms, transport: Transport, clock: Clock, codec: Codec) -> None:
+        self.request: Request = terms.request
+        self.subprotocol = terms.subprotocol
         self._clock = clock
         self._scope: Scope | None = None
         self._grace: Timer | None = None
-        self._connection = Connection(transport, clock, codec, config, client=client, accepts=accepts, on_gone=self._peer_gone)
+        self._connection = Connection(terms, transport, clock, codec, on_gone=self._peer_gone)
         self._incoming = Incoming(self._connection)
         self.incoming: Flow[In] = Flow(self._incoming)
 

@@ -1,4 +1,4 @@
-"""What a connection needs of a driver: a byte stream to write to, and a clock."""
+"""What sessions need of a driver: a byte stream to write to, and a clock."""
 
 from __future__ import annotations
 
@@ -41,6 +41,46 @@ class Transport(Protocol):
 
     def get_extra_info(self, name: str, default: Any = None, /) -> Any:
         """Give ``"peername"`` and the like."""
+        ...
+
+
+class StreamProtocol(Protocol):
+    """Who is told what happens to a byte stream, in the shape of asyncio's protocols."""
+
+    def data_received(self, data: bytes, /) -> None:
+        """Take what the peer sent."""
+        ...
+
+    def eof_received(self) -> None:
+        """Learn that the peer will send nothing more; the stream closes itself."""
+        ...
+
+    def connection_lost(self, error: Exception | None, /) -> None:
+        """Learn that the stream is gone, and whether by an error; nothing comes after that."""
+        ...
+
+    def pause_writing(self) -> None:
+        """Learn that more is queued than the high-water mark allows."""
+        ...
+
+    def resume_writing(self) -> None:
+        """Learn that the peer has read enough."""
+        ...
+
+
+class HandshakeTransport(Transport, Protocol):
+    """A byte stream whose protocol changes once the handshake is over."""
+
+    def set_protocol(self, protocol: StreamProtocol, /) -> None:
+        """Tell somebody else from now on."""
+        ...
+
+    def set_write_buffer_limits(self, high: int, /) -> None:
+        """Pause the protocol's writing above so many queued bytes."""
+        ...
+
+    def get_write_buffer_size(self) -> int:
+        """Give the number of bytes that are queued."""
         ...
 
 

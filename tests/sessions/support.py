@@ -16,7 +16,8 @@ from flowsock.sessions.app import App
 from flowsock.sessions.config import WebSocketConfig
 from flowsock.sessions.connection import Connection
 from flowsock.sessions.server import serve
-from flowsock.wire.codec import Codec
+from flowsock.sessions.terms import Terms
+from flowsock.wire.request import Request
 from tests.wire.support import MASK, frame
 
 if TYPE_CHECKING:
@@ -293,10 +294,8 @@ class Bench:
         self.transport = RecordingTransport()
         self.clock = ManualClock()
         self.gone = 0
-        codec = Codec(client=client, max_message_size=self.config.max_message_size, max_fragments=self.config.max_fragments)
-        self.connection = Connection(
-            self.transport, self.clock, codec, self.config, client=client, accepts=accepts, on_gone=self._on_gone
-        )
+        terms = Terms(request=Request("GET", "/"), config=self.config, accepts=accepts, client=client)
+        self.connection = Connection(terms, self.transport, self.clock, terms.codec(), on_gone=self._on_gone)
 
     def _on_gone(self) -> None:
         self.gone += 1

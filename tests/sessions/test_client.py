@@ -14,7 +14,6 @@ import pytest
 from flowsock import (
     App,
     CloseReason,
-    FlowsockError,
     HandshakeError,
     HandshakeRejected,
     Session,
@@ -556,12 +555,3 @@ async def test_many_clients_open_and_close(caplog: pytest.LogCaptureFixture) -> 
         await until(lambda: server.open_sessions == 0)
         await until(lambda: len(asyncio.all_tasks()) <= before)
     assert failures(caplog) == []
-
-
-def test_connect_needs_asyncio() -> None:
-    async def main() -> None:
-        async with connect("ws://127.0.0.1:1/"):
-            pytest.fail("connected without asyncio")
-
-    with pytest.raises(FlowsockError, match="needs asyncio's event loop"):
-        anyio.run(main, backend="trio")

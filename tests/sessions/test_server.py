@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 
-from flowsock import App, FlowsockError, Server, Session, connect, serve
+from flowsock import App, Server, Session, connect, serve
 from flowsock.scopes.groups import task_group
-from flowsock.sessions.drivers.asyncio_protocol import HandshakeProtocol
+from flowsock.sessions.server_handshake import ServerHandshake
 from tests.sessions.support import (
     BOUND,
     PING,
     PONG,
     Bench,
     Frame,
+    ManualClock,
     RecordingTransport,
     Story,
     close,
@@ -211,17 +212,20 @@ class HandedOver(RecordingTransport):
         self.protocol: object = None
         self.high_water = 0
 
-    def set_protocol(self, protocol: object) -> None:
+    def set_protocol(self, protocol: object, /) -> None:
         self.protocol = protocol
 
-    def set_write_buffer_limits(self, high: int) -> None:
+    def set_write_buffer_limits(self, high: int, /) -> None:
         self.high_water = high
 
+    def get_write_buffer_size(self) -> int:
+        return 0
 
-def handshake_on(transport: RecordingTransport) -> tuple[HandshakeProtocol, list[Request]]:
+
+def handshake_on(transport: HandedOver) -> tuple[ServerHandshake, list[Request]]:
     requests: list[Request] = []
-    protocol = HandshakeProtocol(lambda _, request: requests.append(request), 10, set())
-    protocol.connection_made(cast("asyncio.Transport", transport))
+    protocol = ServerHandshake(lambda _, request: requests.append(request), ManualClock(), 10, set())
+    protocol.connection_made(transport)
     return protocol, requests
 
 
@@ -233,7 +237,7 @@ async def test_bytes_that_come_before_the_session_wait_in_the_network_but_for_on
     assert [request.path for request in requests] == ["/"]
     protocol.data_received(text("a")[2:] + text("b"))
     assert not transport.is_reading()
-    protocol.hand_over(bench.connection, b"101")
+    protocol.accept(bench.connection, b"101")
     assert transport.protocol is bench.connection
     assert transport.is_reading()
     assert transport.high_water == 1000
@@ -247,7 +251,7 @@ async def test_a_client_that_went_before_the_session_is_1006() -> None:
     protocol, _ = handshake_on(transport)
     protocol.data_received(opening() + text("a"))
     protocol.connection_lost(None)
-    protocol.hand_over(bench.connection, b"101")
+    protocol.accept(bench.connection, b"101")
     assert bench.code == 1006
     assert transport.writes == []
     assert bench.gone == 1
@@ -451,12 +455,3 @@ async def test_connecting_and_leaving_many_times_leaves_nothing(caplog: pytest.L
         await until(lambda: len(os.listdir("/proc/self/fd")) <= descriptors)
         assert not server.unfinished
     assert failures(caplog) == []
-
-
-def test_serve_needs_asyncio() -> None:
-    async def main() -> None:
-        async with serve(App(), port=0):
-            pytest.fail("served without asyncio")
-
-    with pytest.raises(FlowsockError, match="needs asyncio's event loop"):
-        anyio.run(main, backend="trio")

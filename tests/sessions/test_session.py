@@ -10,7 +10,7 @@ import pytest
 
 from flowsock import CloseReason, Request, Session, SessionAborted, WebSocketConfig
 from flowsock.sessions.scope import session_scope
-from flowsock.wire.codec import Codec
+from flowsock.sessions.terms import Terms
 from tests.sessions.support import ManualClock, RecordingTransport, close, close_frame, text, text_frame
 
 if TYPE_CHECKING:
@@ -31,16 +31,8 @@ class Stage:
     def __init__(self, **settings: Any) -> None:
         self.transport = RecordingTransport()
         self.clock = ManualClock()
-        self.session: Session[Any, Any] = Session(
-            self.transport,
-            self.clock,
-            Codec(client=False),
-            WebSocketConfig(**settings),
-            Request("GET", "/here"),
-            client=False,
-            accepts=frozenset({str, bytes}),
-            subprotocol=None,
-        )
+        terms = Terms(request=Request("GET", "/here"), config=WebSocketConfig(**settings), accepts=frozenset({str, bytes}))
+        self.session: Session[Any, Any] = Session(terms, self.transport, self.clock, terms.codec())
         self.seen: list[Any] = []
 
     @asynccontextmanager
