@@ -1,6 +1,32 @@
-"""What tests of flows need: `turbine`, which asks for a flow's events one by one, and virtual time."""
+"""What tests of flows need.
+
+`turbine` asks for a flow's events one by one. With `marbles` and `assert_marbles`, a line such as ``-a--b-|`` is a flow over
+time, to be played or to compare with. On virtual time, hours pass at once.
+"""
 
 from flowsock.testing.clock import VirtualTimeLoop, virtual_time
-from flowsock.testing.turbines import Complete, Error, Item, turbine
+from flowsock.testing.events import Complete, Error, Item, Stopped
+from flowsock.testing.marbles import MarbleFlow, assert_marbles, marbles, observe, play
+from flowsock.testing.notation import MarbleError, parse_marbles, render_marbles
+from flowsock.testing.timelines import Timed, Timeline
+from flowsock.testing.turbines import turbine
 
-__all__ = ("Complete", "Error", "Item", "VirtualTimeLoop", "turbine", "virtual_time")
+__all__ = (
+    "Complete",
+    "Error",
+    "Item",
+    "MarbleError",
+    "MarbleFlow",
+    "Stopped",
+    "Timed",
+    "Timeline",
+    "VirtualTimeLoop",
+    "assert_marbles",
+    "marbles",
+    "observe",
+    "parse_marbles",
+    "play",
+    "render_marbles",
+    "turbine",
+    "virtual_time",
+)

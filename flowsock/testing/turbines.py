@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
 from anyio import CancelScope, move_on_after
 from anyio.lowlevel import checkpoint_if_cancelled
-from attrs import frozen
 
 from flowsock.parking import WaitingRoom
 from flowsock.scopes.groups import task_group
+from flowsock.testing.events import Complete, Error, Item
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -21,31 +21,10 @@ if TYPE_CHECKING:
 
     from flowsock.flows.flow import Flow
     from flowsock.flows.source import Source
+    from flowsock.testing.events import Event
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Exception)
-
-
-@frozen
-class Item(Generic[T]):
-    """The flow emitted a value."""
-
-    value: T
-
-
-@frozen
-class Complete:
-    """The flow completed."""
-
-
-@frozen
-class Error:
-    """The flow failed."""
-
-    error: Exception
-
-
-Event: TypeAlias = Item[T] | Complete | Error
 
 
 def turbine(flow: Flow[T], *, timeout: float = 3.0, name: str | None = None) -> AbstractAsyncContextManager[Turbine[T]]:
