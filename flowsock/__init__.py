@@ -10,7 +10,8 @@ Channels
     A `Channel` hands each value to one receiver; `BufferOverflow` says what happens when it is full. `select`,
     `select_unbiased` and `on_timeout` wait for the first of several channels and jobs.
 Sessions
-    `App` routes, `Session` is one WebSocket, `serve` and ``app.run()`` serve, `connect` is the client.
+    `App` routes, `Session` is one WebSocket, `serve` and ``app.run()`` serve, `connect` is the client. `SlowReader` says what
+    happens to messages for a peer that does not read.
 
 Errors are in `flowsock.errors`. Everything but the session drivers runs on asyncio, uvloop and trio.
 """
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     from flowsock.sessions.server import Server as Server
     from flowsock.sessions.server import serve as serve
     from flowsock.sessions.session import Session as Session
+    from flowsock.sessions.slow_reader import SlowReader as SlowReader
     from flowsock.wire.close import CloseCode as CloseCode
     from flowsock.wire.close import CloseReason as CloseReason
     from flowsock.wire.request import Request as Request
@@ -87,6 +89,7 @@ _LAZY = {
     "Response": "flowsock.wire.response",
     "Server": "flowsock.sessions.server",
     "Session": "flowsock.sessions.session",
+    "SlowReader": "flowsock.sessions.slow_reader",
     "WebSocketConfig": "flowsock.sessions.config",
     "connect": "flowsock.sessions.client",
     "serve": "flowsock.sessions.server",
@@ -128,6 +131,7 @@ __all__ = (
     "SharedFlow",
     "SharingCommand",
     "SharingStarted",
+    "SlowReader",
     "StateFlow",
     "WebSocketConfig",
     "WouldBlock",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import Attribute, evolve, field, fields_dict, frozen
+
+from flowsock.sessions.slow_reader import SlowReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -43,15 +45,18 @@ class WebSocketConfig:
         max_message_size: Bytes in one received message, over all its fragments; ``None`` for no limit.
         max_fragments: Frames in one received message.
         incoming_queue: Messages that wait for the handler before the socket is not read any more.
-        outgoing_high_water: Bytes that wait for the peer before ``send`` suspends.
-        send_timeout: Seconds that ``send`` may be suspended before the session is given up with 1013.
+        outgoing_high_water: Bytes that wait for the peer before it counts as slow, and ``send`` suspends.
+        slow_reader: What ``send`` does then instead of suspending, or the policy's name.
+        outgoing_queue: Messages that wait for a slow peer under the other policies, on top of the bytes above.
+        outgoing_queue_size: Bytes in these messages.
+        send_timeout: Seconds that a slow peer has to catch up, before the session is given up with 1013.
         close_timeout: Seconds to wait for the peer's answer to a Close, and for a handler to notice that the peer has gone.
         origins: Which browser pages may connect: ``"same"`` origin, ``"*"`` for all, or a list of origins. Requests without an
             Origin, so not from a browser, may always.
         subprotocols: What the server speaks, the preferred one first.
 
     Raises:
-        ValueError: a duration or a size is not positive, or ``origins`` is a string that says nothing.
+        ValueError: a duration or a size is not positive, there is no such policy, or ``origins`` is a string that says nothing.
         TypeError: ``subprotocols`` is one string.
     """
 
@@ -61,6 +66,9 @@ class WebSocketConfig:
     max_fragments: int = field(default=131_072, validator=_positive)
     incoming_queue: int = field(default=16, validator=_positive)
     outgoing_high_water: int = field(default=2**16, validator=_positive)
+    slow_reader: SlowReader = field(default=SlowReader.SUSPEND, converter=SlowReader)
+    outgoing_queue: int = field(default=256, validator=_positive)
+    outgoing_queue_size: int = field(default=2**20, validator=_positive)
     send_timeout: float = field(default=10.0, validator=_positive)
     close_timeout: float = field(default=10.0, validator=_positive)
     origins: AllowedOrigins = field(default="same", validator=_known_origins)
@@ -77,3 +85,19 @@ class WebSocketConfig:
         if unknown:
             raise TypeError(f"no such WebSocket setting: {', '.join(unknown)} (there are: {', '.join(known)})")
         return evolve(self, **overrides) if overrides else self
+
+    def changed(self, settings: Mapping[str, Any]) -> WebSocketConfig:
+        """Give a copy for a session that is open.
+
+        Raises:
+            TypeError: there is no such setting.
+            ValueError: a value is not allowed, or the setting holds from the opening to the end.
+        """
+        config = self.with_overrides(settings)
+        fixed = [name for name in settings if name in _FIXED]
+        if fixed:
+            raise ValueError(f"{', '.join(fixed)} cannot be changed while a session is open")
+        return config
+
+
+_FIXED: Final = frozenset(("slow_reader", "origins", "subprotocols"))

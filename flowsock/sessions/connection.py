@@ -9,18 +9,24 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from attrs import frozen
+from anyio import move_on_after
 
 from flowsock.channels.channel import UNLIMITED, Channel
-from flowsock.emitting import FAIR_TURN, READY, TURN
 from flowsock.errors import SessionAborted, SessionClosed
 from flowsock.parking import WaitingRoom
+from flowsock.sessions.backlog import BacklogOutbox
+from flowsock.sessions.outbox import Outbox
+from flowsock.sessions.pings import Pings, new_ping
+from flowsock.sessions.slow_reader import SlowReader
+from flowsock.sessions.statistics import ConnectionStatistics
 from flowsock.wire.close import CloseCode, CloseReason, is_sendable
 from flowsock.wire.frames import Close, Failure, Ping, Pong
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator
+    from collections.abc import Awaitable, Callable
 
+    from flowsock.sessions.config import WebSocketConfig
+    from flowsock.sessions.keepalive import Keepalive
     from flowsock.sessions.terms import Terms
     from flowsock.sessions.transport import Clock, Timer, Transport
     from flowsock.wire.codec import Codec
@@ -40,42 +46,6 @@ class _State(Enum):
 _OPEN: Final = _State.OPEN
 
 
-class _Flush:
-    """A suspended ``send``: awaitable until the peer has read enough, or the connection ended."""
-
-    __slots__ = ("_connection",)
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def __await__(self) -> Generator[object, object, None]:
-        connection = self._connection
-        while connection.is_clogged:
-            yield from connection.writers.sleep().__await__()
-        connection.check_open()
-
-
-@frozen
-class ConnectionStatistics:
-    """Count what passed through a connection.
-
-    Attributes:
-        messages_received: Whole messages from the peer.
-        messages_sent: Whole messages to the peer.
-        bytes_received: Bytes read from the transport, frame headers included.
-        bytes_sent: Bytes given to the transport, frame headers included.
-        queued: Messages that wait for the handler.
-        ping_round_trip: Seconds between the last answered ping and its pong, or ``None``.
-    """
-
-    messages_received: int
-    messages_sent: int
-    bytes_received: int
-    bytes_sent: int
-    queued: int
-    ping_round_trip: float | None
-
-
 class Connection:
     """Carry messages until one side closes.
 
@@ -86,31 +56,24 @@ class Connection:
 
     __slots__ = (
         "_bytes_received",
-        "_bytes_sent",
         "_client",
         "_clock",
         "_codec",
-        "_corked",
         "_lost",
         "_messages_received",
-        "_messages_sent",
         "_on_gone",
         "_outbox",
-        "_ping",
-        "_pong_due",
+        "_pings",
         "_reading_paused",
-        "_round_trip",
         "_state",
         "_timer",
         "_transport",
-        "_turns",
         "accepts",
         "config",
-        "is_clogged",
+        "keepalive",
         "last_heard",
         "messages",
         "reason",
-        "writers",
     )
 
     def __init__(
@@ -122,52 +85,41 @@ class Connection:
         self.messages: Channel[str | bytes] = Channel(UNLIMITED)
         self.reason: CloseReason | None = None
         self.last_heard = clock.time()
-        self.is_clogged = False
-        self.writers = WaitingRoom()
+        self.keepalive: Keepalive | None = None
         self._transport = transport
         self._clock = clock
         self._codec = codec
         self._client = terms.client
         self._state = _OPEN
         self._timer: Timer | None = None
-        self._corked = False
-        self._outbox: list[bytes] = []
+        self._outbox = self._make_outbox()
+        self._pings = Pings()
         self._reading_paused = False
-        self._pong_due: bytes | None = None
-        self._ping: tuple[bytes, float] | None = None
-        self._round_trip: float | None = None
         self._lost = WaitingRoom()
         self._messages_received = 0
-        self._messages_sent = 0
         self._bytes_received = 0
-        self._bytes_sent = 0
-        self._turns = FAIR_TURN
+
+    def _make_outbox(self) -> Outbox:
+        kind = Outbox if self.config.slow_reader is SlowReader.SUSPEND else BacklogOutbox
+        return kind(self, self._transport, self._clock, self._codec)
+
+    def configure(self, config: WebSocketConfig) -> None:
+        """Go on with other settings."""
+        self.config = config
+        self._codec.max_message_size = config.max_message_size
+        self._codec.max_fragments = config.max_fragments
+        self._transport.set_write_buffer_limits(config.outgoing_high_water)
+        self.relieve()
+        if self.keepalive is not None:
+            self.keepalive.add(self)
 
     # Sending
 
     def send(self, message: object) -> Awaitable[None]:
-        """Write a message; the result suspends while the peer does not read."""
-        self.check_open()
-        if isinstance(message, str):
-            frame = self._codec.text(message)
-        elif isinstance(message, bytes | bytearray):
-            frame = self._codec.binary(message)
-        elif isinstance(message, memoryview):
-            frame = self._codec.binary(message.tobytes())
-        else:
-            raise TypeError(f"a session sends str or bytes, not {type(message).__name__}: encode it first")
-        self._messages_sent += 1
-        self._write(frame)
-        if self.is_clogged:
-            return _Flush(self)
-        if self._corked:
-            # A reply to what is being read: one read is bounded, and the event loop has its turn after it.
-            return READY
-        self._turns -= 1
-        if self._turns:
-            return READY
-        self._turns = FAIR_TURN
-        return TURN
+        """Write a message; what is returned suspends while the peer does not read, if that is the policy."""
+        if self._state is not _OPEN:
+            raise self._closed()
+        return self._outbox.put(message)
 
     def check_open(self) -> None:
         """Raise what a use of the ended connection raises."""
@@ -178,42 +130,21 @@ class Connection:
         assert self.reason is not None
         return SessionClosed(self.reason) if is_orderly(self.reason) else SessionAborted(self.reason)
 
-    def _write(self, data: bytes) -> None:
-        self._bytes_sent += len(data)
-        if self._corked:
-            self._outbox.append(data)
-        else:
-            self._transport.write(data)
-
-    def _uncork(self) -> None:
-        self._corked = False
-        if self._outbox:
-            outbox, self._outbox = self._outbox, []
-            self._transport.write(outbox[0] if len(outbox) == 1 else b"".join(outbox))
-
     def pause_writing(self) -> None:
         """Learn that the peer does not read as fast as we write."""
         if self._state is _OPEN:
-            self.is_clogged = True
-            self._set_timer(self.config.send_timeout, self._give_up_slow_reader)
+            self._outbox.pause()
 
     def resume_writing(self) -> None:
         """Learn that the peer has read enough."""
-        if not self.is_clogged:
-            # The connection has ended meanwhile, and its timer is about that.
-            return
-        self.is_clogged = False
-        self._clear_timer()
-        # Whoever reads our bytes is alive.
-        self.last_heard = self._clock.time()
-        self.writers.wake_all()
-        if self._pong_due is not None:
-            payload, self._pong_due = self._pong_due, None
-            self._write(self._codec.pong(payload))
+        if self._outbox.is_clogged:
+            # Whoever reads our bytes is alive.
+            self.last_heard = self._clock.time()
+            self._outbox.resume()
 
-    def _give_up_slow_reader(self) -> None:
-        seconds = self.config.send_timeout
-        self._end(CloseReason(CloseCode.TRY_AGAIN_LATER, f"the peer did not catch up in {seconds:g} s"))
+    def give_up_slow_reader(self, why: str) -> None:
+        """End the connection, because its peer does not read."""
+        self._end(CloseReason(CloseCode.TRY_AGAIN_LATER, why))
         self._transport.abort()
 
     # Receiving
@@ -222,7 +153,7 @@ class Connection:
         """Take bytes from the transport; replies that they cause at once are gathered into one write."""
         self.last_heard = self._clock.time()
         self._bytes_received += len(data)
-        self._corked = True
+        self._outbox.corked = True
         try:
             for event in self._codec.receive(data):
                 kind = type(event)
@@ -231,7 +162,7 @@ class Connection:
                 else:
                     self._control(event)
         finally:
-            self._uncork()
+            self._outbox.uncork()
         if self._state is _OPEN and not self._reading_paused and len(self.messages) >= self.config.incoming_queue:
             self._reading_paused = True
             self._transport.pause_reading()
@@ -260,9 +191,10 @@ class Connection:
     def _control(self, event: Event) -> None:
         match event:
             case Ping(payload):
-                self._answer_ping(payload)
+                if self._state is _OPEN:
+                    self._outbox.pong(payload)
             case Pong(payload):
-                self._take_pong(payload)
+                self._pings.answer(payload, self._clock.time())
             case Close(reason):
                 self._take_close(reason)
             case Failure(reason):
@@ -270,26 +202,12 @@ class Connection:
             case _:
                 raise AssertionError(event)
 
-    def _answer_ping(self, payload: bytes) -> None:
-        if self._state is not _OPEN:
-            return
-        if self.is_clogged:
-            self._pong_due = payload
-        else:
-            self._write(self._codec.pong(payload))
-
-    def _take_pong(self, payload: bytes) -> None:
-        if self._ping is not None and self._ping[0] == payload:
-            self._round_trip = self._clock.time() - self._ping[1]
-            self._ping = None
-
     def _take_close(self, reason: CloseReason | None) -> None:
         if self._state is _OPEN:
-            self._write(self._codec.close(reason))
-            received = reason or CloseReason(CloseCode.NO_STATUS)
-            self._end(received)
+            self._write_close(reason)
+            self._end(reason or CloseReason(CloseCode.NO_STATUS))
         self._state = _State.ENDED
-        self._uncork()
+        self._outbox.uncork()
         if not self._client:
             # The client waits for that (RFC 6455 section 7.1.1).
             self._transport.close()
@@ -312,17 +230,21 @@ class Connection:
         """Begin the closing handshake, unless the connection is over; `wait_lost` waits for its end."""
         if self._state is not _OPEN:
             return
-        self._write(self._codec.close(reason))
+        self._write_close(reason)
         self._finish(reason, None)
         self._state = _State.CLOSING
         self._set_timer(self.config.close_timeout, self._transport.abort)
+
+    def _write_close(self, reason: CloseReason | None) -> None:
+        self._outbox.finish()
+        self._outbox.write(self._codec.close(reason))
 
     def abandon(self, reason: CloseReason) -> None:
         """Tell the peer why, unless a Close was sent before, and end the connection without waiting for an answer."""
         if self._state is _State.LOST:
             return
         if self._state is _OPEN:
-            self._write(self._codec.close(reason))
+            self._outbox.write(self._codec.close(reason))
             self._end(reason)
         self._transport.close()
         self._set_timer(_ABORT_GRACE, self._transport.abort)
@@ -334,10 +256,10 @@ class Connection:
     def _fail(self, reason: CloseReason) -> None:
         """End the connection because of what the peer sent."""
         if self._state is _OPEN:
-            self._write(self._codec.close(reason))
+            self._outbox.write(self._codec.close(reason))
             self._end(reason)
         self._state = _State.ENDED
-        self._uncork()
+        self._outbox.uncork()
         # Closing the transport now would reset it if more bytes are under way, and the peer would not read our Close.
         if self._transport.can_write_eof():
             self._transport.write_eof()
@@ -353,13 +275,12 @@ class Connection:
     def _finish(self, reason: CloseReason, error: SessionAborted | None) -> None:
         self.reason = reason
         self._state = _State.ENDED
-        self._ping = None
-        self.is_clogged = False
+        self._outbox.end()
+        self._pings.end()
         if self._reading_paused:
             # The peer's Close, or the end of the stream, is behind what will not be read any more.
             self._read_again()
         self.messages.close(error)
-        self.writers.wake_all()
 
     async def wait_lost(self) -> None:
         """Wait until the transport is gone."""
@@ -380,17 +301,35 @@ class Connection:
     def tend(self, now: float, payload: bytes) -> None:
         """Send a ping if one is due, and give up a peer that was silent since the last one."""
         config = self.config
-        if self._state is not _OPEN or config.ping_interval is None or self.is_clogged:
+        if self._state is not _OPEN or config.ping_interval is None or self._outbox.is_clogged:
             # A clogged connection has a deadline already, and a ping would not get through.
             return
-        pinged = self._ping[1] if self._ping is not None else 0.0
+        pinged = self._pings.last
         # While we do not read, silence says nothing about the peer; writing to it still finds out that it has gone.
         if self.last_heard < pinged and not self._reading_paused:
             if now - pinged >= config.ping_timeout:
                 self.abandon(CloseReason(CloseCode.INTERNAL_ERROR, "ping timeout"))
         elif now - max(self.last_heard, pinged) >= config.ping_interval:
-            self._ping = payload, now
-            self._write(self._codec.ping(payload))
+            self._pings.keep_alive(payload, now)
+            self._outbox.write(self._codec.ping(payload))
+
+    async def ping(self) -> float:
+        """Send a ping and give the seconds until its pong; see `Session.ping`."""
+        self.check_open()
+        payload, timeout = new_ping(), self.config.ping_timeout
+        ping = self._pings.expect(payload, self._clock.time())
+        self._outbox.write(self._codec.ping(payload))
+        try:
+            with move_on_after(timeout):
+                while ping.round_trip is None:
+                    await ping.waiting.sleep()
+                    if ping.round_trip is None:
+                        self.check_open()
+        finally:
+            self._pings.forget(payload)
+        if ping.round_trip is None:
+            raise TimeoutError(f"no pong within {timeout:g} s")
+        return ping.round_trip
 
     # Looking
 
@@ -406,13 +345,17 @@ class Connection:
 
     def statistics(self) -> ConnectionStatistics:
         """Count what passed."""
+        outbox = self._outbox
         return ConnectionStatistics(
-            self._messages_received,
-            self._messages_sent,
-            self._bytes_received,
-            self._bytes_sent,
-            len(self.messages),
-            self._round_trip,
+            messages_received=self._messages_received,
+            messages_sent=outbox.messages_sent,
+            bytes_received=self._bytes_received,
+            bytes_sent=outbox.bytes_sent,
+            queued=len(self.messages),
+            unsent=outbox.unsent,
+            unsent_bytes=outbox.unsent_bytes,
+            dropped=outbox.dropped,
+            ping_round_trip=self._pings.round_trip,
         )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from operator import add
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import frozen
 
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from flowsock.sessions.session import Session
+
+_Counts: TypeAlias = tuple[int, int, int, int, int]
 
 
 @frozen
@@ -23,6 +26,7 @@ class AppStatistics:
         messages_sent: Whole messages to peers.
         bytes_received: Bytes read, frame headers included.
         bytes_sent: Bytes written, frame headers included.
+        dropped: Messages lost to the policies for slow peers.
     """
 
     sessions: int
@@ -31,6 +35,7 @@ class AppStatistics:
     messages_sent: int
     bytes_received: int
     bytes_sent: int
+    dropped: int
 
 
 class SessionRegistry:
@@ -41,7 +46,7 @@ class SessionRegistry:
     def __init__(self) -> None:
         self._sessions: set[Session[Any, Any]] = set()
         self._opened = 0
-        self._closed = (0, 0, 0, 0)
+        self._closed: _Counts = (0, 0, 0, 0, 0)
 
     def add(self, session: Session[Any, Any]) -> None:
         """Count a session that was opened."""
@@ -67,10 +72,11 @@ class SessionRegistry:
         return AppStatistics(len(self._sessions), self._opened, *totals)
 
 
-def _counts(session: Session[Any, Any]) -> tuple[int, int, int, int]:
+def _counts(session: Session[Any, Any]) -> _Counts:
     counts = session.statistics()
-    return counts.messages_received, counts.messages_sent, counts.bytes_received, counts.bytes_sent
+    return counts.messages_received, counts.messages_sent, counts.bytes_received, counts.bytes_sent, counts.dropped
 
 
-def _sum(first: tuple[int, int, int, int], second: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
-    return first[0] + second[0], first[1] + second[1], first[2] + second[2], first[3] + second[3]
+def _sum(first: _Counts, second: _Counts) -> _Counts:
+    received, sent, bytes_received, bytes_sent, dropped = map(add, first, second)
+    return received, sent, bytes_received, bytes_sent, dropped

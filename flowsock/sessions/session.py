@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final, Generic
+from typing import TYPE_CHECKING, Any, Final, Generic
 
 from typing_extensions import TypeVar
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from flowsock.scopes.scope import Scope
-    from flowsock.sessions.connection import ConnectionStatistics
+    from flowsock.sessions.config import WebSocketConfig
+    from flowsock.sessions.statistics import ConnectionStatistics
     from flowsock.sessions.terms import Terms
     from flowsock.sessions.transport import Clock, Timer, Transport
     from flowsock.wire.close import CloseReason
@@ -38,7 +39,8 @@ class Session(Generic[In, Out]):
 
     - `incoming` completes when the peer closes with 1000, 1001 or no code, and when we close; it raises `SessionAborted` when
       the connection is lost or ends with any other code. What arrived before is delivered first.
-    - `send` suspends while the peer does not read, for ``send_timeout`` at most. After the end it raises `SessionClosed`.
+    - `send` suspends while the peer does not read, for ``send_timeout`` at most, unless the route has another policy (see
+      `SlowReader`). After the end it raises `SessionClosed`.
     - `scope` ends with the handler. When the peer has gone, it is cancelled: after a second if by then nobody has collected
       `incoming` up to its end, otherwise ``close_timeout`` later, so that whoever collects can finish in peace.
     - `close_reason` is set exactly once, on every path.
@@ -77,7 +79,8 @@ class Session(Generic[In, Out]):
         """Send a message, text for ``str`` and binary for ``bytes``; await the result before sending the next.
 
         Law: the message is on its way, in order and whole, when this returns. There is nothing to wait for unless the peer
-        reads too slowly. One message that is sent to many sessions is encoded once.
+        reads too slowly; another ``slow_reader`` policy never waits, and loses messages or the session instead. One message
+        that is sent to many sessions is encoded once.
 
         Raises:
             SessionClosed: the session is over (`SessionAborted` if it did not end cleanly).
@@ -99,6 +102,36 @@ class Session(Generic[In, Out]):
         """
         self._connection.close(own_reason(code, message))
         await self._connection.wait_lost()
+
+    async def ping(self) -> float:
+        """Send a ping, and give the seconds until its pong, as exactly as the event loop's clock tells (uvloop: to 1 ms).
+
+        Law: every call sends a ping of its own; a pong answers the ping with its payload and all before it (RFC 6455 section
+        5.5.3). A ping that is not answered does not end the session; those that the session sends by itself do.
+
+        Raises:
+            SessionClosed: the session is over, or ended meanwhile.
+            TimeoutError: there was no answer within ``ping_timeout``.
+        """
+        return await self._connection.ping()
+
+    @property
+    def config(self) -> WebSocketConfig:
+        """Give the settings that hold now."""
+        return self._connection.config
+
+    def configure(self, **settings: Any) -> None:
+        """Change settings of this session alone: ``session.configure(ping_interval=5)`` (Ktor: ``pingIntervalMillis = …``).
+
+        Law: a new ``max_message_size`` holds from the next frame on, a new ``ping_interval`` from the last sign of life on, a
+        new ``send_timeout`` from the next time that the peer is slow.
+
+        Raises:
+            TypeError: there is no such setting.
+            ValueError: the value is not allowed, or the setting is fixed when the session opens: ``origins``, ``subprotocols``
+                and ``slow_reader``.
+        """
+        self._connection.configure(self._connection.config.changed(settings))
 
     @property
     def close_reason(self) -> CloseReason | None:

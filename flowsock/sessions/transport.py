@@ -39,6 +39,14 @@ class Transport(Protocol):
         """Read again."""
         ...
 
+    def get_write_buffer_size(self) -> int:
+        """Give the number of bytes that are queued."""
+        ...
+
+    def set_write_buffer_limits(self, high: int, /) -> None:
+        """Pause the protocol's writing above so many queued bytes."""
+        ...
+
     def get_extra_info(self, name: str, default: Any = None, /) -> Any:
         """Give ``"peername"`` and the like."""
         ...
@@ -73,14 +81,6 @@ class HandshakeTransport(Transport, Protocol):
 
     def set_protocol(self, protocol: StreamProtocol, /) -> None:
         """Tell somebody else from now on."""
-        ...
-
-    def set_write_buffer_limits(self, high: int, /) -> None:
-        """Pause the protocol's writing above so many queued bytes."""
-        ...
-
-    def get_write_buffer_size(self) -> int:
-        """Give the number of bytes that are queued."""
         ...
 
 

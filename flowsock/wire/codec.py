@@ -48,7 +48,8 @@ class Codec:
         max_fragments: How many frames a received message may have.
 
     Attributes:
-        max_message_size: The limit, which may be changed at any time; it holds from the next frame on.
+        max_message_size: This limit, and
+        max_fragments: that one may be changed at any time; they hold from the next frame on.
     """
 
     __slots__ = (
@@ -56,16 +57,16 @@ class Codec:
         "_client",
         "_final",
         "_mask",
-        "_max_fragments",
         "_over",
         "_remaining",
         "_tail",
+        "max_fragments",
         "max_message_size",
     )
 
     def __init__(self, *, client: bool, max_message_size: int | None = 2**20, max_fragments: int = 131_072) -> None:
         self.max_message_size = max_message_size
-        self._max_fragments = max_fragments
+        self.max_fragments = max_fragments
         self._client = client
         self._over = False
         # A header or a control frame that is not all there.
@@ -161,8 +162,8 @@ class Codec:
         size, fragments = (assembly.size, assembly.fragments) if assembly else (0, 0)
         if self.max_message_size is not None and size + header.length > self.max_message_size:
             raise ProtocolError(CloseCode.TOO_BIG, f"message longer than {self.max_message_size} bytes")
-        if fragments >= self._max_fragments:
-            raise ProtocolError(CloseCode.TOO_BIG, f"message of more than {self._max_fragments} fragments")
+        if fragments >= self.max_fragments:
+            raise ProtocolError(CloseCode.TOO_BIG, f"message of more than {self.max_fragments} fragments")
 
     def _continue(self, data: bytes, position: int, events: list[Event]) -> int:
         """Move what there is of the frame under way into its message, and give the position behind."""

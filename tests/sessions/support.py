@@ -246,6 +246,8 @@ class RecordingTransport:
         self.calls: list[str] = []
         self._reading = True
         self.half_close = True
+        self.unread = 0
+        self.high_water: int | None = None
 
     def write(self, data: bytes, /) -> None:
         assert self.can_still_write, "written after the end"
@@ -276,6 +278,12 @@ class RecordingTransport:
 
     def is_reading(self) -> bool:
         return self._reading
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread
+
+    def set_write_buffer_limits(self, high: int, /) -> None:
+        self.high_water = high
 
     def get_extra_info(self, name: str, default: Any = None, /) -> Any:
         return {"peername": ("192.0.2.1", 4711)}.get(name, default)
