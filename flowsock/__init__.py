@@ -32,6 +32,7 @@ from flowsock.channels.channel import Channel as Channel
 from flowsock.channels.select import on_timeout as on_timeout
 from flowsock.channels.select import select as select
 from flowsock.channels.select import select_unbiased as select_unbiased
+from flowsock.emitting import Emitter as Emitter
 from flowsock.errors import ChannelClosed as ChannelClosed
 from flowsock.errors import FlowsockError as FlowsockError
 from flowsock.errors import HandshakeError as HandshakeError
@@ -46,6 +47,7 @@ from flowsock.flows.builders import callback_flow as callback_flow
 from flowsock.flows.builders import channel_flow as channel_flow
 from flowsock.flows.builders import combine as combine
 from flowsock.flows.builders import combine_transform as combine_transform
+from flowsock.flows.builders import consume_as_flow as consume_as_flow
 from flowsock.flows.builders import empty_flow as empty_flow
 from flowsock.flows.builders import flow as flow
 from flowsock.flows.builders import flow_of as flow_of
@@ -109,6 +111,7 @@ __all__ = (
     "ChannelClosed",
     "CloseCode",
     "CloseReason",
+    "Emitter",
     "Flow",
     "FlowsockError",
     "HandshakeError",
@@ -141,6 +144,7 @@ __all__ = (
     "combine",
     "combine_transform",
     "connect",
+    "consume_as_flow",
     "coroutine_scope",
     "current_scope",
     "empty_flow",

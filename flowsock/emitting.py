@@ -10,11 +10,12 @@ What a user's callback returned is looked at in one place, `waiting`: a producer
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Iterator
-from typing import Any, Final, Generic, TypeAlias, TypeVar, cast, final
+from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar, cast, final
 
 from anyio import lowlevel
 
 T_contra = TypeVar("T_contra", contravariant=True)
+T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
 
 Emit: TypeAlias = Callable[[T], object]
@@ -97,16 +98,28 @@ class Then(Generic[T]):
         discard(self._pending)
 
 
-class Emitter:
-    """Wrap an emit function for user code, which writes ``await emit(value)``, for a fair one: now and then it takes a turn."""
+class Collectable(Protocol[T_co]):
+    """What gives its values to a function: a flow."""
+
+    def collect(self, function: Callable[[T_co], object], /) -> Awaitable[object]:
+        """Give every value to the function."""
+        ...
+
+
+class Emitter(Generic[T_contra]):
+    """The ``emit`` that a callback gets first: ``await emit(value)``, or ``await emit.all(flow)``.
+
+    Law: both return when the value, or the flow, was handled to its end, and raise what is raised below. An emitter that never
+    has to wait takes a turn after 128 values.
+    """
 
     __slots__ = ("_emit", "_turns")
 
-    def __init__(self, emit: Emit[object]) -> None:
+    def __init__(self, emit: Emit[T_contra]) -> None:
         self._emit = emit
         self._turns = FAIR_TURN
 
-    def __call__(self, value: object) -> Awaitable[object]:
+    def __call__(self, value: T_contra, /) -> Awaitable[object]:
         pending = waiting(self._emit(value))
         if pending is not None:
             return pending
@@ -115,6 +128,27 @@ class Emitter:
             return READY
         self._turns = FAIR_TURN
         return TURN
+
+    def all(self, flow: Collectable[T_contra], /) -> Awaitable[object]:
+        """Emit every value of a flow (Kotlin: ``emitAll``)."""
+        return flow.collect(self._emit)
+
+
+@final
+class Refusal(Emitter[object]):
+    """The ``emit`` where nothing may be emitted any more: it raises the reason, and starts no flow."""
+
+    __slots__ = ("_reason",)
+
+    def __init__(self, reason: BaseException) -> None:
+        super().__init__(ignore)
+        self._reason = reason
+
+    def __call__(self, _value: object, /) -> Awaitable[object]:
+        raise self._reason
+
+    def all(self, _flow: Collectable[object], /) -> Awaitable[object]:
+        raise self._reason
 
 
 def ignore(_value: object, /) -> None:

@@ -140,8 +140,8 @@ async def test_discard_closes_coroutines_and_leaves_other_awaitables_alone() -> 
 
 async def test_an_emitter_gives_user_code_something_to_await_in_any_case() -> None:
     seen: list[object] = []
-    await Emitter(seen.append)("plain")
-    await Emitter(lambda value: len(seen))("ignored")
+    await Emitter[str](seen.append)("plain")
+    await Emitter[str](lambda _value: len(seen))("ignored")
 
     async def emit(value: object) -> None:
         await checkpoint()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar, o
 
 from flowsock.channels.channel import Channel
 from flowsock.emitting import Emitter, settle
-from flowsock.flows.conduit import ChannelSource
+from flowsock.flows.conduit import ChannelSource, ConsumedSource
 from flowsock.flows.flow import Flow
 from flowsock.flows.operators.combining import Combine, Merge
 from flowsock.flows.sources import (
@@ -142,8 +142,8 @@ def as_flow(source: Any, /) -> Flow[Any]:
     """Make a flow of something else.
 
     Law: an iterable is iterated anew by each collection (an iterator gives what is left of it). Collectors of one channel share
-    its values out among themselves, and leave it open. A function is called once per collection; its result, awaited if it can
-    be, is the only value. An aioreactive observable is subscribed to by each collection.
+    its values among themselves, and leave it open (``receiveAsFlow``). A function is called once per collection; its result,
+    awaited if it can be, is the only value. An aioreactive observable is subscribed to by each collection.
 
     Raises:
         TypeError: the argument is none of these.
@@ -161,6 +161,15 @@ def as_flow(source: Any, /) -> Flow[Any]:
         f"as_flow takes an iterable, an async iterable, a channel, a function without arguments or an aioreactive "
         f"observable, not {type(source).__name__}"
     )
+
+
+def consume_as_flow(channel: Channel[T], /) -> Flow[T]:
+    """Make a flow of a channel that ends together with its one collection (Kotlin: ``consumeAsFlow``).
+
+    Law: however the collection ends, the channel is cancelled then: what was not received is dropped, and its senders raise
+    `ChannelClosed`. A second collection raises a ``RuntimeError``.
+    """
+    return Flow(ConsumedSource(channel))
 
 
 def merge(*flows: Flow[T]) -> Flow[T]:
@@ -208,14 +217,12 @@ def combine(*flows_and_function: Any) -> Flow[Any]:
 
 
 @overload
-def combine_transform(a: Flow[T1], function: Callable[[Callable[[R], Awaitable[object]], T1], object], /) -> Flow[R]: ...
+def combine_transform(a: Flow[T1], function: Callable[[Emitter[R], T1], object], /) -> Flow[R]: ...
+@overload
+def combine_transform(a: Flow[T1], b: Flow[T2], function: Callable[[Emitter[R], T1, T2], object], /) -> Flow[R]: ...
 @overload
 def combine_transform(
-    a: Flow[T1], b: Flow[T2], function: Callable[[Callable[[R], Awaitable[object]], T1, T2], object], /
-) -> Flow[R]: ...
-@overload
-def combine_transform(
-    a: Flow[T1], b: Flow[T2], c: Flow[T3], function: Callable[[Callable[[R], Awaitable[object]], T1, T2, T3], object], /
+    a: Flow[T1], b: Flow[T2], c: Flow[T3], function: Callable[[Emitter[R], T1, T2, T3], object], /
 ) -> Flow[R]: ...
 @overload
 def combine_transform(

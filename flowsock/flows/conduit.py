@@ -109,6 +109,25 @@ class ChannelSource(HotSource[T]):
         return HandingSubscriber(self.channel, emit)
 
 
+class ConsumedSource(ChannelSource[T]):
+    """The values of a channel for one collector, with whom the channel ends."""
+
+    __slots__ = ("_taken",)
+
+    def __init__(self, channel: Channel[T]) -> None:
+        super().__init__(channel)
+        self._taken = False
+
+    async def collect(self, emit: Emit[T]) -> None:
+        if self._taken:
+            raise RuntimeError("this flow consumes its channel, so it can be collected only once: use as_flow(channel)")
+        self._taken = True
+        try:
+            await super().collect(emit)
+        finally:
+            self.channel.cancel()
+
+
 async def feed(source: Source[T], channel: Channel[T]) -> None:
     """Send every value of a source, and then close the channel."""
     await source.collect(channel.send)

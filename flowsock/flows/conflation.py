@@ -50,7 +50,9 @@ class _Observer(Subscriber[T]):
 class Conflation(StateEngine[T]):
     """Keep one value and show its changes, rules ST1 to ST5 of Kotlin's ``StateFlow``."""
 
-    __slots__ = ("_turns", "_value", "change", "dispatched", "dispatched_change", "same")
+    __slots__ = ("_turns", "_value", "change", "dispatched", "dispatched_change", "distinct", "same")
+
+    conflated = True
 
     def __init__(self, value: T, same: Callable[[T, T], object]) -> None:
         super().__init__()
@@ -59,6 +61,7 @@ class Conflation(StateEngine[T]):
         self.change = 0  # how often the value was replaced
         self.dispatched = value
         self.dispatched_change = 0
+        self.distinct = same is same_value
         self.same: Callable[[T, T], bool] = lambda old, new: same(old, new) is True
 
     def emit(self, value: T) -> Awaitable[None]:

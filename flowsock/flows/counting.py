@@ -17,6 +17,9 @@ class SubscriptionCount(Broadcast[int], StateEngine[int]):
 
     __slots__ = ()
 
+    conflated = False
+    distinct = True
+
     def __init__(self, count: int) -> None:
         super().__init__(1, UNLIMITED - 1, BufferOverflow.DROP_OLDEST)
         self.emit(count)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 from flowsock.flows.source import HotSource
 
@@ -81,6 +81,11 @@ class StateEngine(Dispatcher[T]):
     """A dispatcher that has a current value."""
 
     __slots__ = ()
+
+    conflated: ClassVar[bool]
+    """Whether a busy collector skips to the newest value."""
+    distinct: bool
+    """Whether no collector gets a value that is the same, by identity or equality, as the one before."""
 
     @property
     @abstractmethod

@@ -5,15 +5,14 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
-from flowsock.channels.channel import BUFFERED, CONFLATED, NOTHING, BufferOverflow, Nothing
+from flowsock.channels.channel import BUFFERED, CONFLATED, NOTHING, RENDEZVOUS, BufferOverflow, Nothing
 from flowsock.emitting import ignore, settle
-from flowsock.flows.broadcast import Broadcast
 from flowsock.flows.conflation import Conflation, same_value
 from flowsock.flows.counting import subscription_count
 from flowsock.flows.iteration import Opened, iterate
 from flowsock.flows.operators import buffering, combining, flattening, handling, limit, terminal, timing, transform
 from flowsock.flows.producing import produce_in
-from flowsock.flows.sharing import share
+from flowsock.flows.sharing import first_state, share, sharing_engine, unbuffered
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from aioreactive import AsyncObservable
 
     from flowsock.channels.channel import Channel
-    from flowsock.emitting import Emit
+    from flowsock.emitting import Emit, Emitter
     from flowsock.flows.dispatcher import Dispatcher, StateEngine
     from flowsock.flows.sharing import SharingStarted
     from flowsock.flows.source import Source
@@ -33,6 +32,15 @@ T = TypeVar("T")
 R = TypeVar("R")
 K = TypeVar("K")
 T_co = TypeVar("T_co", covariant=True)
+
+
+# The buffers that do what a state flow does anyway.
+_CONFLATING = (
+    (CONFLATED, BufferOverflow.SUSPEND),
+    (BUFFERED, BufferOverflow.DROP_OLDEST),
+    (RENDEZVOUS, BufferOverflow.DROP_OLDEST),
+    (1, BufferOverflow.DROP_OLDEST),
+)
 
 
 def _pair(first: Any, second: Any) -> tuple[Any, Any]:
@@ -253,7 +261,7 @@ class Flow(Generic[T_co]):
         """Keep the values that are not ``None``."""
         return Flow(transform.not_none(self.source))
 
-    def transform(self, function: Callable[[Callable[[R], Awaitable[object]], T_co], object], /) -> Flow[R]:
+    def transform(self, function: Callable[[Emitter[R], T_co], object], /) -> Flow[R]:
         """Emit any number of values for each: ``function(emit, value)``."""
         return Flow(transform.transformed(self.source, function))
 
@@ -331,7 +339,7 @@ class Flow(Generic[T_co]):
         """Stop at the first value that fails the predicate, without emitting it."""
         return Flow(limit.TakeWhile(self.source, predicate))
 
-    def transform_while(self, function: Callable[[Callable[[R], Awaitable[object]], T_co], object], /) -> Flow[R]:
+    def transform_while(self, function: Callable[[Emitter[R], T_co], object], /) -> Flow[R]:
         """Emit any number of values for each, and stop after the first for which ``function(emit, value)`` returns false."""
         return Flow(limit.TransformWhile(self.source, function))
 
@@ -369,6 +377,13 @@ class Flow(Generic[T_co]):
     def conflate(self) -> Flow[T_co]:
         """Let a slow collector skip to the newest value; the producer never waits."""
         return Flow(buffering.buffered(self.source, CONFLATED, BufferOverflow.SUSPEND))
+
+    def cancellable(self) -> Flow[T_co]:
+        """See a cancellation before each value; a source that never has to wait sees it only at every 128th otherwise.
+
+        Law: nothing that the collecting task does after its own cancellation lets another value through.
+        """
+        return Flow(limit.cancellable(self.source))
 
     def debounce(self, timeout: float | Callable[[T_co], float], /) -> Flow[T_co]:
         """Emit a value once no newer one came for ``timeout`` seconds; the function form decides per value.
@@ -473,7 +488,7 @@ class Flow(Generic[T_co]):
 
         return Flow(flattening.TransformLatest(self.source, block))
 
-    def transform_latest(self, function: Callable[[Callable[[R], Awaitable[object]], T_co], object], /) -> Flow[R]:
+    def transform_latest(self, function: Callable[[Emitter[R], T_co], object], /) -> Flow[R]:
         """Emit any number of values for the newest value: ``function(emit, value)``, cancelled by a newer one."""
         return Flow(flattening.TransformLatest(self.source, function))
 
@@ -510,27 +525,25 @@ class Flow(Generic[T_co]):
 
     # Beginning, end and failure
 
-    def on_start(self, action: Callable[[Callable[[Any], Awaitable[object]]], object], /) -> Flow[T_co]:
+    def on_start(self, action: Callable[[Emitter[Any]], object], /) -> Flow[T_co]:
         """Run ``action(emit)`` before the flow starts; of several, the one applied last runs first."""
         return Flow(handling.OnStart(self.source, action))
 
-    def on_completion(
-        self, action: Callable[[Callable[[Any], Awaitable[object]], BaseException | None], object], /
-    ) -> Flow[T_co]:
+    def on_completion(self, action: Callable[[Emitter[Any], BaseException | None], object], /) -> Flow[T_co]:
         """Run ``action(emit, cause)`` when the flow ended: normally (cause ``None``), by an error, a cancellation or a stop.
 
-        Law: the cause goes on its way afterwards. Emitting is possible after a normal end only; otherwise ``emit`` raises the
-        cause.
+        Law: the cause goes on its way afterwards. Emitting is possible after a normal end only; otherwise ``emit``, and
+        ``emit.all`` without running its flow, raise the cause.
         """
         return Flow(handling.OnCompletion(self.source, action))
 
-    def on_empty(self, action: Callable[[Callable[[Any], Awaitable[object]]], object], /) -> Flow[T_co]:
+    def on_empty(self, action: Callable[[Emitter[Any]], object], /) -> Flow[T_co]:
         """Run ``action(emit)`` if the flow completed without a value."""
         return Flow(handling.OnEmpty(self.source, action))
 
     def catch(
         self,
-        handler: Callable[[Callable[[Any], Awaitable[object]], Exception], object] = lambda _emit, _error: None,
+        handler: Callable[[Emitter[Any], Exception], object] = lambda _emit, _error: None,
         /,
         *kinds: type[Exception],
     ) -> Flow[T_co]:
@@ -576,24 +589,48 @@ class Flow(Generic[T_co]):
         """Collect this flow once, in a job of the scope, for any number of collectors.
 
         Law: collectors never see the upstream's end. The upstream's failure is the scope's. Slow collectors have 64 values of
-        room (or ``replay``, if that is more) before the upstream waits for them.
+        room (or ``replay``, if that is more) before the upstream waits for them. A `buffer` or `conflate` right above decides
+        instead: the shared flow has its room, beside the replay cache, and its policy.
 
         Args:
             started: When the upstream runs; while there are collectors unless told otherwise.
             replay: How many values a late collector gets first.
+
+        Raises:
+            ValueError: replay is negative.
         """
-        engine: Broadcast[T_co] = Broadcast(replay, max(replay, 64) - replay, BufferOverflow.SUSPEND)
-        share(self.source, scope, started, engine, engine.emit, engine.reset_replay_cache)
+        upstream, engine = sharing_engine(self.source, replay)
+        share(upstream, scope, started, engine, engine.emit, engine.reset_replay_cache)
         return SharedFlow(engine)
 
-    def state_in(self, scope: Scope, *, initial: T, started: SharingStarted | None = None) -> StateFlow[T_co | T]:
+    @overload
+    def state_in(self, scope: Scope, *, initial: R, started: SharingStarted | None = None) -> StateFlow[T_co | R]: ...
+    @overload
+    def state_in(self, scope: Scope) -> Coroutine[Any, Any, StateFlow[T_co]]: ...
+    def state_in(
+        self, scope: Scope, *, initial: object = NOTHING, started: SharingStarted | None = None
+    ) -> StateFlow[Any] | Coroutine[Any, Any, StateFlow[Any]]:
         """Collect this flow once, in a job of the scope, into a state that starts as ``initial``.
 
-        Law: as for `share_in`; collectors see the newest value, and may skip others.
+        ``await flow.state_in(scope)``, without ``initial``, starts at once and waits for the flow's first value to start with.
+
+        Law: as for `share_in`; collectors see the newest value, and may skip others. A failure before the first value is both
+        the scope's and the waiting caller's; a caller that is cancelled while it waits ends the collection.
+
+        Raises:
+            NoSuchElement: the flow that was waited for had no value; the scope is unharmed.
+            JobCancelled: the scope was cancelled before the first value.
         """
-        engine: Conflation[T_co | T] = Conflation(initial, same_value)
-        share(self.source, scope, started, engine, engine.set, lambda: engine.set(initial))
+        if initial is NOTHING:
+            if started is not None:
+                raise ValueError("state_in starts at once when it has no initial value: leave started out, or give initial")
+            return self._state_in(scope)
+        engine: Conflation[Any] = Conflation(initial, same_value)
+        share(unbuffered(self.source), scope, started, engine, engine.set, lambda: engine.set(initial))
         return StateFlow(engine)
+
+    async def _state_in(self, scope: Scope) -> StateFlow[T_co]:
+        return StateFlow(await first_state(self.source, scope))
 
     def to_observable(self) -> AsyncObservable[T_co]:
         """Make an aioreactive observable of this flow, on asyncio.
@@ -636,7 +673,17 @@ class SharedFlow(Flow[T_co]):
         """Tell how many collectors there are, now and as they come and go; no change is conflated away."""
         return StateFlow(subscription_count(self._dispatcher))
 
-    def on_subscription(self, action: Callable[[Callable[[Any], Awaitable[object]]], object], /) -> SharedFlow[T_co]:
+    def buffer(self, capacity: int = BUFFERED, *, on_buffer_overflow: BufferOverflow = BufferOverflow.SUSPEND) -> Flow[T_co]:
+        """Give each collector a queue of its own, see `Flow.buffer`; return this flow where that would have no room."""
+        if capacity == RENDEZVOUS and on_buffer_overflow is BufferOverflow.SUSPEND:
+            return self
+        return super().buffer(capacity, on_buffer_overflow=on_buffer_overflow)
+
+    def cancellable(self) -> SharedFlow[T_co]:
+        """Return this flow: nothing reaches a collector after its cancellation."""
+        return self
+
+    def on_subscription(self, action: Callable[[Emitter[Any]], object], /) -> SharedFlow[T_co]:
         """Run ``action(emit)`` for each collector once it is registered, before it gets any value.
 
         Law: what is emitted to this flow while the action runs is not missed. The action's ``emit`` reaches this collector
@@ -663,6 +710,16 @@ class StateFlow(SharedFlow[T_co]):
         """Give the current value."""
         return self._state.value
 
-    def conflate(self) -> StateFlow[T_co]:
-        """Return this flow: it is conflated as it is."""
-        return self
+    def conflate(self) -> Flow[T_co]:
+        """Return this flow: it is conflated as it is. (`subscription_count`, which is not, is conflated.)"""
+        return self if self._state.conflated else super().conflate()
+
+    def buffer(self, capacity: int = BUFFERED, *, on_buffer_overflow: BufferOverflow = BufferOverflow.SUSPEND) -> Flow[T_co]:
+        """Give each collector a queue of its own, see `Flow.buffer`; return this flow where that only conflates."""
+        if (capacity, on_buffer_overflow) in _CONFLATING and self._state.conflated:
+            return self
+        return super().buffer(capacity, on_buffer_overflow=on_buffer_overflow)
+
+    def distinct_until_changed(self, same: Callable[[Any, Any], object] = same_value, /) -> Flow[T_co]:
+        """Return this flow, which is distinct as it is, unless it or this call compares in a way of its own."""
+        return self if same is same_value and self._state.distinct else super().distinct_until_changed(same)

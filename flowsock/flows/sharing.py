@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from anyio import sleep, sleep_forever
 from attrs import field, frozen, validators
 
-from flowsock.channels.channel import UNLIMITED, Channel
+from flowsock.channels.channel import BUFFERED, UNLIMITED, BufferOverflow, Channel
+from flowsock.channels.select import select
 from flowsock.emitting import ignore
+from flowsock.errors import NoSuchElement
+from flowsock.flows.broadcast import Broadcast
 from flowsock.flows.conduit import ChannelSource
+from flowsock.flows.conflation import Conflation, same_value
 from flowsock.flows.counting import subscription_count
+from flowsock.flows.operators.buffering import Buffered
 from flowsock.flows.operators.flattening import TransformLatest
 from flowsock.flows.operators.limit import Take, dropped_while
 from flowsock.flows.operators.transform import distinct, filtered, mapped
@@ -80,7 +85,7 @@ class _WhileSubscribed(SharingStarted):
     def commands(self, counts: Source[int]) -> Source[SharingCommand]:
         return distinct(dropped_while(TransformLatest(counts, self._react), lambda c: c is not SharingCommand.START))
 
-    async def _react(self, emit: Emitter, count: int) -> None:
+    async def _react(self, emit: Emitter[SharingCommand], count: int) -> None:
         if count > 0:
             await emit(SharingCommand.START)
             return
@@ -93,6 +98,51 @@ class _WhileSubscribed(SharingStarted):
 
 SharingStarted.EAGERLY = _Eagerly()
 SharingStarted.LAZILY = _Lazily()
+
+
+def sharing_engine(source: Source[Any], replay: int) -> tuple[Source[Any], Broadcast[Any]]:
+    """Make the engine that shares a source; a buffer right above becomes the engine's own."""
+    room = max(replay, 64) - replay
+    if not isinstance(source, Buffered):
+        return source, Broadcast(replay, room, BufferOverflow.SUSPEND)
+    if source.capacity > 0:
+        room = source.capacity
+    elif source.overflow is not BufferOverflow.SUSPEND:
+        # A place to drop from, unless the replay cache is one.
+        room = 0 if replay else 1
+    elif source.capacity != BUFFERED:
+        room = 0
+    return source.upstream, Broadcast(replay, room, source.overflow)
+
+
+def unbuffered(source: Source[Any]) -> Source[Any]:
+    """Leave out a buffer right above, where nobody below ever waits."""
+    return source.upstream if isinstance(source, Buffered) else source
+
+
+async def first_state(source: Source[Any], scope: Scope) -> Conflation[Any]:
+    """Launch the job that collects a source into a state, and wait for the first value, which makes it."""
+    states: Channel[Conflation[Any]] = Channel(1)
+    state: Conflation[Any] | None = None
+
+    def put(value: Any) -> None:
+        nonlocal state
+        if state is None:
+            state = Conflation(value, same_value)
+            states.send_nowait(state)
+        else:
+            state.set(value)
+
+    job = scope.launch(unbuffered(source).collect, put, name="share")
+    made: Conflation[Any] | None = None
+    try:
+        made = await select(states.on_receive(), job.on_await())
+    finally:
+        if made is None:
+            job.cancel()
+    if made is None:
+        raise NoSuchElement("the flow was empty: state_in() has no value to start with")
+    return made
 
 
 def share(
@@ -112,7 +162,7 @@ def share(
     watcher = subscription_count(engine).subscribe(changes.send)
     watcher.run_without_task(lambda: None)
 
-    async def obey(_emit: Emitter, command: SharingCommand) -> None:
+    async def obey(_emit: Emitter[Any], command: SharingCommand) -> None:
         if command is SharingCommand.START:
             await upstream.collect(put)
         elif command is SharingCommand.STOP_AND_RESET_REPLAY_CACHE:

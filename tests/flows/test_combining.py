@@ -9,6 +9,7 @@ from anyio import Event, fail_after, move_on_after, sleep_forever
 from anyio.lowlevel import checkpoint
 
 from flowsock import (
+    Emitter,
     Flow,
     MutableSharedFlow,
     MutableStateFlow,
@@ -211,7 +212,7 @@ async def test_whenever_the_collector_is_cancelled_nothing_reaches_it_afterwards
 
 
 async def test_combine_transform_emits_as_often_as_it_likes() -> None:
-    async def both(emit: Callable[[object], Any], a: object, b: object) -> None:
+    async def both(emit: Emitter[object], a: object, b: object) -> None:
         await emit(a)
         await emit(b)
 

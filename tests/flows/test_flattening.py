@@ -8,11 +8,11 @@ import pytest
 from anyio import Event, current_time, fail_after, sleep, sleep_forever
 from anyio.lowlevel import checkpoint
 
-from flowsock import BUFFERED, Flow, as_flow, coroutine_scope, empty_flow, flow, flow_of
+from flowsock import BUFFERED, Emitter, Flow, as_flow, coroutine_scope, empty_flow, flow, flow_of
 from tests.turns import a_while, settled
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Callable
 
 pytestmark = pytest.mark.anyio
 
@@ -170,7 +170,7 @@ async def test_a_new_value_waits_until_the_cut_block_has_cleaned_up() -> None:
     """Scenario latest-06."""
     log: list[str] = []
 
-    async def block(emit: Callable[[int], Awaitable[object]], value: int) -> None:
+    async def block(emit: Emitter[int], value: int) -> None:
         log.append(f"begin {value}")
         if value != 4:
             try:
@@ -217,7 +217,7 @@ async def test_failures_of_upstream_block_and_collector_cancel_each_other() -> N
         finally:
             log.append("upstream")
 
-    async def hang(emit: Callable[[int], Awaitable[object]], value: int) -> None:
+    async def hang(emit: Emitter[int], value: int) -> None:
         try:
             await emit(value)
             await sleep_forever()

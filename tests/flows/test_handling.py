@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from anyio import current_time, fail_after, get_cancelled_exc_class, sleep_forever
 
-from flowsock import Backoff, Flow, MutableSharedFlow, as_flow, coroutine_scope, empty_flow, flow, flow_of
+from flowsock import Backoff, Emitter, Flow, MutableSharedFlow, as_flow, coroutine_scope, empty_flow, flow, flow_of
 from tests.turns import a_while, settled
 
-pytestmark = pytest.mark.anyio
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
-EmitAny: TypeAlias = Callable[[Any], Awaitable[object]]
+pytestmark = pytest.mark.anyio
 
 
 class Flaky:
@@ -35,7 +35,7 @@ class Flaky:
 
 
 async def test_catch_emits_instead_of_the_failure_and_the_flow_completes() -> None:
-    async def handler(emit: EmitAny, error: Exception) -> None:
+    async def handler(emit: Emitter[Any], error: Exception) -> None:
         await emit(-1)
         await a_while()
         await emit(str(error))
@@ -157,7 +157,7 @@ async def test_of_several_actions_the_one_applied_last_runs_first() -> None:
     """Scenarios on_start-01 and on_start-02."""
     assert await flow_of("a").on_start(lambda emit: emit("C")).on_start(lambda emit: emit("D")).to_list() == ["D", "C", "a"]
 
-    async def begin(emit: EmitAny) -> None:
+    async def begin(emit: Emitter[Any]) -> None:
         await emit("Begin")
 
     started = flow_of("a", "b", "c").on_start(begin)
@@ -220,7 +220,7 @@ async def test_after_a_normal_end_the_action_may_emit() -> None:
     assert await empty_flow().on_completion(lambda emit, _cause: emit(42)).to_list() == [42]
     causes: list[object] = []
 
-    async def end(emit: EmitAny, cause: BaseException | None) -> None:
+    async def end(emit: Emitter[Any], cause: BaseException | None) -> None:
         causes.append(cause)
         await emit(-1)
 
@@ -239,7 +239,7 @@ async def test_after_a_failure_the_action_sees_the_cause_and_cannot_emit() -> No
     causes: list[BaseException | None] = []
     refused: list[BaseException] = []
 
-    async def end(emit: EmitAny, cause: BaseException | None) -> None:
+    async def end(emit: Emitter[Any], cause: BaseException | None) -> None:
         causes.append(cause)
         try:
             await emit(-1)
@@ -262,7 +262,7 @@ async def test_after_a_cancellation_the_action_runs_and_the_cancellation_goes_on
     causes: list[BaseException | None] = []
     refused: list[BaseException] = []
 
-    async def end(emit: EmitAny, cause: BaseException | None) -> None:
+    async def end(emit: Emitter[Any], cause: BaseException | None) -> None:
         causes.append(cause)
         try:
             await emit(-1)
@@ -288,7 +288,7 @@ async def test_an_early_stop_from_below_is_no_normal_end() -> None:
     causes: list[BaseException | None] = []
     never = MutableSharedFlow[int]()
 
-    async def end(emit: EmitAny, cause: BaseException | None) -> None:
+    async def end(emit: Emitter[Any], cause: BaseException | None) -> None:
         causes.append(cause)
         await emit(42)
         await never.collect(emit)
@@ -319,7 +319,7 @@ async def test_a_failing_action_replaces_the_cause() -> None:
 async def test_on_empty_runs_if_there_was_no_value_and_no_failure() -> None:
     """A filtered flow is empty too; ``None`` is a value."""
 
-    async def fill(emit: EmitAny) -> None:
+    async def fill(emit: Emitter[Any]) -> None:
         await emit("a")
         await emit("b")
 
@@ -339,7 +339,7 @@ async def test_a_cancelled_on_empty_cleans_up() -> None:
     """Scenario on_empty-04."""
     log: list[object] = []
 
-    async def hang(_emit: EmitAny) -> None:
+    async def hang(_emit: Emitter[Any]) -> None:
         try:
             await sleep_forever()
         finally:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from anyio import create_task_group, fail_after, sleep_forever
 
-from flowsock import Flow, flow, flow_of
+from flowsock import Emitter, Flow, flow, flow_of
 from tests.turns import a_while
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ async def test_drop_while_stops_asking_after_the_first_value_it_let_pass(made: C
 async def test_transform_while_emits_up_to_the_value_that_ends_it() -> None:
     """Scenario limit-12."""
 
-    async def up_to_100(emit: Callable[[int], Any], progress: int) -> bool:
+    async def up_to_100(emit: Emitter[int], progress: int) -> bool:
         await emit(progress)
         return progress < 100
 
@@ -91,7 +91,7 @@ async def test_each_collection_counts_afresh() -> None:
     assert await rest.to_list() == await rest.to_list() == [2, 1]
 
 
-async def emit_one(emit: Callable[[int], Any], value: int) -> bool:
+async def emit_one(emit: Emitter[int], value: int) -> bool:
     await emit(value)
     return False
 

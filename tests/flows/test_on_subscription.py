@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import pytest
 from anyio import move_on_after, sleep_forever
 
-from flowsock import MutableSharedFlow, MutableStateFlow, coroutine_scope
+from flowsock import Emitter, MutableSharedFlow, MutableStateFlow, coroutine_scope
 from tests.turns import a_while, settled
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 pytestmark = pytest.mark.anyio
 
@@ -22,7 +17,7 @@ async def test_on_subscription_runs_when_the_collector_is_registered_and_before_
     seen: list[str] = []
     other: list[str] = []
 
-    async def greet(emit: Callable[[str], Any]) -> None:
+    async def greet(emit: Emitter[str]) -> None:
         assert shared.subscription_count.value == 2
         await emit("hello")
         shared.emit_nowait("missed by nobody")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from anyio import create_task_group, sleep_forever
 
-from flowsock import Flow, empty_flow, flow, flow_of
+from flowsock import Emitter, Flow, empty_flow, flow, flow_of
 from tests.turns import a_while
 
 if TYPE_CHECKING:
@@ -79,11 +79,11 @@ async def test_a_value_whose_action_fails_does_not_go_on(made: Callable[..., Any
 async def test_transform_emits_as_often_as_it_likes() -> None:
     """Scenario transform-07."""
 
-    async def twice(emit: Callable[[int], Awaitable[object]], value: int) -> None:
+    async def twice(emit: Emitter[int], value: int) -> None:
         await emit(value)
         await emit(value)
 
-    async def odd(emit: Callable[[int], Awaitable[object]], value: int) -> None:
+    async def odd(emit: Emitter[int], value: int) -> None:
         if value % 2:
             await emit(value)
 
@@ -96,7 +96,7 @@ async def test_transform_emits_as_often_as_it_likes() -> None:
 async def test_emit_in_a_transform_waits_for_the_collector() -> None:
     log: list[str] = []
 
-    async def twice(emit: Callable[[int], Awaitable[object]], value: int) -> None:
+    async def twice(emit: Emitter[int], value: int) -> None:
         for _ in range(2):
             await emit(value)
             log.append("emitted")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from anyio import Event, create_task_group, fail_after, sleep_forever
 
-from flowsock import Flow, MutableSharedFlow, as_flow, combine, coroutine_scope, flow, flow_of, merge
+from flowsock import Emitter, Flow, MutableSharedFlow, as_flow, combine, coroutine_scope, flow, flow_of, merge
 from tests.turns import a_while, settled
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ async def test_takes_that_stop_at_the_same_value_end_one_after_the_other() -> No
 
 
 async def test_an_exception_handler_in_a_transform_cannot_swallow_the_stop() -> None:
-    async def careless(emit: Callable[[int], Awaitable[object]], value: int) -> None:
+    async def careless(emit: Emitter[int], value: int) -> None:
         with suppress(Exception):
             await emit(value)
         with suppress(Exception):
@@ -130,7 +130,7 @@ async def test_even_who_swallows_everything_gets_no_value_past_a_take() -> None:
     """Scenario transparency-06."""
     seen: list[int] = []
 
-    async def reckless(emit: Callable[[int], Awaitable[object]], value: int) -> None:
+    async def reckless(emit: Emitter[int], value: int) -> None:
         try:
             await emit(value)
         except BaseException:
@@ -163,14 +163,14 @@ async def test_a_stop_leaves_a_users_task_group_as_itself(limit: Callable[[Flow[
             yield 1
             raise AssertionError("not reached")
 
-    async def callback(emit: Callable[[int], Awaitable[object]]) -> None:
+    async def callback(emit: Emitter[int]) -> None:
         async with create_task_group() as group:
             group.start_soon(hang)
             await a_while()
             await emit(1)
             raise AssertionError("not reached")
 
-    async def scoped(emit: Callable[[int], Awaitable[object]]) -> None:
+    async def scoped(emit: Emitter[int]) -> None:
         async with coroutine_scope() as scope:
             scope.launch(hang)
             await a_while()

@@ -294,10 +294,86 @@ async def test_a_chain_that_emits_into_its_own_flow_through_its_buffer_keeps_the
         scope.cancel()
 
 
-async def test_a_conflated_state_is_the_state_itself() -> None:
-    """Rule ST6, scenario state_flow-10."""
+NOTHING_NEW: list[Callable[[Flow[int]], Flow[int]]] = [
+    lambda state: state.distinct_until_changed(),
+    lambda state: state.conflate(),
+    lambda state: state.buffer(CONFLATED),
+    lambda state: state.buffer(0),
+    lambda state: state.buffer(0, on_buffer_overflow=DROP_OLDEST),
+    lambda state: state.buffer(1, on_buffer_overflow=DROP_OLDEST),
+    lambda state: state.buffer(on_buffer_overflow=DROP_OLDEST),
+    lambda state: state.cancellable(),
+]
+
+
+@pytest.mark.parametrize("operator", NOTHING_NEW)
+async def test_what_a_state_is_anyway_gives_the_state_itself(operator: Callable[[Flow[int]], Flow[int]]) -> None:
+    """Rule ST6, scenarios state_flow-10 and state_in-07; a subscription count is a state that is not conflated."""
     state = MutableStateFlow(0)
-    assert state.conflate() is state
+    view = state.as_state_flow()
+    assert operator(state) is state
+    assert operator(view) is view
+    async with coroutine_scope() as scope:
+        shared = as_flow([1]).state_in(scope, initial=0)
+        assert operator(shared) is shared
+        assert not hasattr(operator(shared), "emit")
+        scope.cancel()
+
+
+SOMETHING_NEW: list[Callable[[Flow[int]], Flow[int]]] = [
+    lambda state: state.distinct_until_changed(lambda old, new: old > new),
+    lambda state: state.distinct_until_changed_by(abs),
+    lambda state: state.buffer(),
+    lambda state: state.buffer(2, on_buffer_overflow=DROP_OLDEST),
+    lambda state: state.buffer(0, on_buffer_overflow=DROP_LATEST),
+]
+
+
+@pytest.mark.parametrize("operator", SOMETHING_NEW)
+def test_what_a_state_is_not_gives_another_flow(operator: Callable[[Flow[int]], Flow[int]]) -> None:
+    state = MutableStateFlow(0)
+    assert operator(state) is not state
+
+
+async def test_a_state_that_compares_in_its_own_way_is_not_distinct_by_itself() -> None:
+    state = MutableStateFlow(0, same=lambda _old, _new: False)
+    seen: list[int] = []
+    async with coroutine_scope() as scope:
+        state.distinct_until_changed().on_each(seen.append).launch_in(scope)
+        await settled()
+        for value in (0, 1, 1, 0):
+            state.value = value
+        await settled()
+        scope.cancel()
+    assert seen == [0, 1, 0]
+
+
+async def test_a_subscription_count_can_be_conflated() -> None:
+    shared: MutableSharedFlow[int] = MutableSharedFlow()
+    counts = shared.subscription_count
+    assert counts.distinct_until_changed() is counts
+    peer, conflated = Peer(), Peer()
+    async with coroutine_scope() as scope:
+        counts.on_each(peer).launch_in(scope)
+        counts.conflate().on_each(conflated).launch_in(scope)
+        await settled()
+        for _ in range(3):
+            shared.launch_in(scope)
+            await settled()
+        peer.gate.set()
+        conflated.gate.set()
+        await settled()
+        scope.cancel()
+    assert (peer.seen, conflated.seen) == ([0, 1, 2, 3], [0, 3])
+
+
+def test_a_wrong_buffer_is_refused_by_hot_flows_too() -> None:
+    hot: list[Flow[int]] = [MutableSharedFlow(), MutableStateFlow(0)]
+    for each in hot:
+        with pytest.raises(ValueError, match="capacity"):
+            each.buffer(-3)
+        with pytest.raises(ValueError, match="CONFLATED"):
+            each.buffer(CONFLATED, on_buffer_overflow=DROP_OLDEST)
 
 
 async def test_a_buffered_state_keeps_what_a_slow_collector_would_miss() -> None:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 from anyio import CancelScope, Event, fail_after, move_on_after, sleep, sleep_forever
 
-from flowsock import Flow, MutableSharedFlow, MutableStateFlow, coroutine_scope, flow, flow_of
+from flowsock import Emitter, Flow, MutableSharedFlow, MutableStateFlow, coroutine_scope, flow, flow_of
 from tests.turns import a_while, settled
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Callable
 
 pytestmark = pytest.mark.anyio
 
@@ -148,7 +148,7 @@ async def test_an_error_in_a_handler_is_not_handled_by_the_same_operator() -> No
 async def test_an_error_from_below_an_emission_of_the_handler_passes() -> None:
     handled: list[Exception] = []
 
-    async def handle(emit: Callable[[int], Awaitable[object]], error: Exception) -> None:
+    async def handle(emit: Emitter[int], error: Exception) -> None:
         handled.append(error)
         await emit(2)
 

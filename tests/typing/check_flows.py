@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, assert_type
 
 from flowsock import (
     Channel,
+    Emitter,
     Flow,
     Job,
     MutableSharedFlow,
@@ -13,11 +14,13 @@ from flowsock import (
     Producer,
     Scope,
     SharedFlow,
+    SharingStarted,
     StateFlow,
     as_flow,
     callback_flow,
     combine,
     combine_transform,
+    consume_as_flow,
     flow,
     flow_of,
     interval,
@@ -25,7 +28,7 @@ from flowsock import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator
 
 
 @flow
@@ -53,6 +56,7 @@ async def builders(channel: Channel[bytes]) -> None:
     assert_type(flow_of(1, 2), Flow[int])
     assert_type(as_flow([1.5]), Flow[float])
     assert_type(as_flow(channel), Flow[bytes])
+    assert_type(consume_as_flow(channel), Flow[bytes])
     assert_type(interval(1.0), Flow[int])
     assert_type(merge(flow_of(1), flow_of(2)), Flow[int])
     assert_type(flow_of(1).zip_with(flow_of("a")), Flow[tuple[int, str]])
@@ -89,14 +93,27 @@ def optional(maybe: Flow[int | None]) -> None:
     assert_type(maybe.filter_not_none(), Flow[int])
 
 
-async def half(emit: Callable[[float], Awaitable[object]], number: int) -> bool:
+async def half(emit: Emitter[float], number: int) -> bool:
     await emit(number / 2)
     return number > 1
+
+
+async def measured(emit: Emitter[float], number: int) -> None:
+    await emit.all(flow_of(number).map(measure))
+    await emit(0.5)
+
+
+async def greet(emit: Emitter[int]) -> None:
+    await emit(1)
 
 
 def emitting(numbers: Flow[int]) -> None:
     assert_type(numbers.transform(half), Flow[float])
     assert_type(numbers.transform_while(half), Flow[float])
+    assert_type(numbers.transform(measured), Flow[float])
+    assert_type(numbers.transform_latest(measured), Flow[float])
+    assert_type(numbers.cancellable(), Flow[int])
+    assert_type(numbers.on_start(greet).on_completion(lambda emit, _cause: emit.all(numbers)), Flow[int])
 
 
 async def terminals(numbers: Flow[int]) -> None:
@@ -122,6 +139,8 @@ async def terminals(numbers: Flow[int]) -> None:
 async def sharing(numbers: Flow[int], scope: Scope) -> None:
     assert_type(numbers.share_in(scope), SharedFlow[int])
     assert_type(numbers.state_in(scope, initial=None), StateFlow[int | None])
+    assert_type(numbers.state_in(scope, initial="", started=SharingStarted.EAGERLY), StateFlow[int | str])
+    assert_type(await numbers.state_in(scope), StateFlow[int])
     assert_type(numbers.launch_in(scope), Job[None])
     assert_type(numbers.produce_in(scope), Channel[int])
     assert_type(scope.launch(shout, 1), Job[str])

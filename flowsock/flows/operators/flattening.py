@@ -177,7 +177,7 @@ class TransformLatest(Channeled[Any]):
         async with coroutine_scope() as scope:
             await self.upstream.collect(self._restarter(scope, Emitter(channel.send)))
 
-    def _restarter(self, scope: Scope, emitter: Emitter) -> Emit[Any]:
+    def _restarter(self, scope: Scope, emitter: Emitter[Any]) -> Emit[Any]:
         running: Job[None] | None = None
 
         async def restart(value: Any) -> None:

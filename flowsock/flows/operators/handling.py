@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, final
 from anyio import get_cancelled_exc_class, sleep
 from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
-from flowsock.emitting import Emitter, discard, settle, waiting
+from flowsock.emitting import Emitter, Refusal, discard, settle, waiting
 from flowsock.flows.source import HotSource, Operator
 
 if TYPE_CHECKING:
@@ -183,16 +183,9 @@ class OnCompletion(Operator[Any]):
         try:
             await self.upstream.collect(emit)
         except BaseException as cause:
-            await settle(self.action(_refuse(cause), cause))
+            await settle(self.action(Refusal(cause), cause))
             raise
         await settle(self.action(Emitter(emit), None))
-
-
-def _refuse(cause: BaseException) -> Callable[[object], Awaitable[None]]:
-    def refuse(_value: object) -> Awaitable[None]:
-        raise cause
-
-    return refuse
 
 
 class OnEmpty(Operator[Any]):

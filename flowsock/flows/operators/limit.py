@@ -5,8 +5,10 @@ from __future__ import annotations
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
+from anyio.lowlevel import checkpoint_if_cancelled
+
 from flowsock.emitting import Emitter, Then, waiting
-from flowsock.flows.source import Operator, collect_until, staged
+from flowsock.flows.source import HotSource, Operator, Staged, collect_until, staged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,6 +103,17 @@ class TransformWhile(Operator[Any]):
             return test
 
         await collect_until(self.upstream, limit)
+
+
+def cancellable(source: Source[Any]) -> Source[Any]:
+    root = source.root if isinstance(source, Staged) else source
+    if isinstance(root, HotSource):
+        return source  # which looks before each value
+
+    def stage(emit: Emit[Any]) -> Emit[Any]:
+        return lambda value: Then(checkpoint_if_cancelled(), lambda _looked: emit(value))
+
+    return staged(source, stage, may_wait=True)
 
 
 def dropped(source: Source[Any], count: int) -> Source[Any]:
