@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from anyio import Event, fail_after, sleep, sleep_forever
+from anyio import CancelScope, Event, fail_after, sleep, sleep_forever
+from anyio.lowlevel import checkpoint
 
 from flowsock import BUFFERED, CONFLATED, UNLIMITED, BufferOverflow, Flow, coroutine_scope, empty_flow, flow, flow_of
 from tests.turns import settled
@@ -56,7 +57,7 @@ SIZES: list[tuple[Callable[[Flow[int]], Flow[int]], int]] = [
 async def test_behind_a_stuck_collector_the_producer_fills_the_buffer_and_waits(
     buffer: Callable[[Flow[int]], Flow[int]], started: int
 ) -> None:
-    """Scenarios buffer-02 to buffer-06 and buffer-08, rule F5."""
+    """Scenarios buffer-02, buffer-03, buffer-04, buffer-05, buffer-06 and buffer-08, rule F5."""
     produced: list[int] = []
     seen: list[int] = []
     gate = Event()
@@ -117,6 +118,66 @@ async def test_a_dropping_buffer_never_holds_the_producer_back(name: str) -> Non
         with fail_after(5):
             await job
     assert seen == expected
+
+
+# Kotlin's `flowOn` separates a producer from its collector as a buffer does, whatever its dispatcher.
+
+
+@flow
+async def then_hang(log: list[str]) -> AsyncIterator[int]:
+    try:
+        yield 1
+        await sleep_forever()
+    finally:
+        await checkpoint_shielded()
+        log.append("source cleaned up")
+
+
+async def checkpoint_shielded() -> None:
+    with CancelScope(shield=True):
+        await checkpoint()
+
+
+async def test_a_failure_below_a_buffer_comes_out_after_the_producer_has_cleaned_up() -> None:
+    """Scenario flow_on-02."""
+    log: list[str] = []
+
+    def explode(_value: int) -> int:
+        raise ValueError("below")
+
+    async with coroutine_scope() as scope:
+        with pytest.raises(ValueError, match="below"), fail_after(5):
+            await then_hang(log).buffer().map(explode).single()
+        assert log == ["source cleaned up"]
+        assert scope.is_active
+        await checkpoint()
+
+
+async def test_a_cancelled_collector_waits_for_the_producer_to_clean_up() -> None:
+    """Scenario flow_on-03."""
+    log: list[str] = []
+    async with coroutine_scope() as scope:
+        job = then_hang(log).buffer().launch_in(scope)
+        await settled()
+        assert log == []
+        job.cancel()
+        with fail_after(5):
+            await job.join()
+        assert job.is_cancelled
+        assert log == ["source cleaned up"]
+
+
+async def test_a_timeout_below_a_buffer_comes_out_after_the_producer_has_cleaned_up() -> None:
+    """Scenario flow_on-04."""
+    log: list[str] = []
+
+    async def too_late(_value: int) -> None:
+        with fail_after(-1):
+            await sleep_forever()
+
+    with pytest.raises(TimeoutError), fail_after(5):
+        await then_hang(log).buffer().on_each(too_late).collect()
+    assert log == ["source cleaned up"]
 
 
 @pytest.mark.usefixtures("virtual_clock")

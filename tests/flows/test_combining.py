@@ -11,6 +11,7 @@ from anyio.lowlevel import checkpoint
 from flowsock import (
     Emitter,
     Flow,
+    JobCancelled,
     MutableSharedFlow,
     MutableStateFlow,
     as_flow,
@@ -121,7 +122,7 @@ async def test_nothing_is_emitted_before_every_flow_had_a_value() -> None:
 
 
 async def test_a_failure_cancels_the_other_flows() -> None:
-    """Scenarios combine-12, combine-13 and combine-15."""
+    """Scenarios combine-12 and combine-13."""
 
     def explode(_value: object) -> None:
         raise ValueError("downstream")
@@ -141,6 +142,32 @@ async def test_a_failure_cancels_the_other_flows() -> None:
     with pytest.raises(ValueError, match="downstream"), fail_after(5):
         await combine(then_hang("a", log), then_hang("b", log), lambda _a, b: explode(b)).collect()
     assert sorted(log) == ["a cancelled", "b cancelled"]
+
+
+async def test_a_flow_that_awaited_a_cancelled_job_fails_the_combination() -> None:
+    """Scenarios combine-14 and combine-15: Python's nearest to a cancellation that is thrown, not delivered."""
+    log: list[str] = []
+
+    async with coroutine_scope() as scope:
+        cancelled = scope.launch(sleep_forever)
+        cancelled.cancel()
+
+        @flow
+        async def awaiting() -> AsyncIterator[int]:
+            yield 1
+            await cancelled
+
+        async def wait_for_it(_value: object) -> None:
+            await a_while()
+            await cancelled
+
+        with pytest.raises(JobCancelled), fail_after(5):
+            await combine(awaiting(), then_hang("b", log), pair).collect()
+        assert log == ["b cancelled"]
+        log.clear()
+        with pytest.raises(JobCancelled), fail_after(5):
+            await combine(then_hang("a", log), then_hang("b", log), pair).on_each(wait_for_it).collect()
+        assert sorted(log) == ["a cancelled", "b cancelled"]
 
 
 async def test_a_failure_before_every_flow_had_a_value_is_all_that_is_seen() -> None:
@@ -266,6 +293,25 @@ async def test_the_end_of_either_flow_cancels_the_other_even_if_that_waits() -> 
         assert log == ["1 cancelled"] * 2
         assert await then_hang(1, log).zip_with(empty_flow()).to_list() == []
         assert await MutableSharedFlow[int]().zip_with(empty_flow()).to_list() == []
+
+
+async def test_the_end_of_the_first_flow_cancels_the_other_which_may_have_gone_on_to_its_next_wait() -> None:
+    """Scenario zip-07, where Kotlin never resumes the other flow: an anyio task that was handed on runs to its next wait."""
+    log: list[str] = []
+
+    @flow
+    async def other() -> AsyncIterator[str]:
+        try:
+            yield "a"
+            yield "b"
+            await sleep_forever()
+            log.append("unreachable")
+        finally:
+            log.append("cancelled")
+
+    with fail_after(5):
+        assert await flow_of(1, 2).zip_with(other(), pair).to_list() == ["1a", "2b"]
+    assert log == ["cancelled"]
 
 
 async def test_the_end_of_the_other_flow_does_not_cancel_the_collector() -> None:

@@ -205,6 +205,33 @@ async def test_reset_replay_cache_forgets_for_future_subscribers_only() -> None:
 
 
 @pytest.mark.anyio
+async def test_a_reset_frees_no_room_for_those_who_may_not_wait() -> None:
+    """Scenario shared_flow-12, rule SF9."""
+    shared = MutableSharedFlow[int](replay=2, extra_buffer_capacity=1)
+    async with coroutine_scope() as scope:
+        slow = Subscriber(scope, shared)
+        await settled()
+        shared.emit_nowait(3)
+        await settled()
+        assert slow.seen == [3]
+        for value in (4, 5, 0):
+            shared.emit_nowait(value)
+        with pytest.raises(WouldBlock):
+            shared.emit_nowait(10)
+        assert shared.replay_cache == [5, 0]
+        shared.reset_replay_cache()
+        assert shared.replay_cache == []
+        with pytest.raises(WouldBlock):
+            shared.emit_nowait(0)
+        for _ in range(4):
+            slow.proceed()
+            await settled()
+        assert slow.seen == [3, 4, 5, 0]
+        assert shared.replay_cache == []
+        scope.cancel()
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("replay", [0, 1, 3, 10])
 @pytest.mark.parametrize("extra", [0, 1, 5])
 async def test_replay_then_live_for_any_sizes(replay: int, extra: int) -> None:

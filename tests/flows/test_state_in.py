@@ -62,7 +62,7 @@ async def test_an_empty_flow_has_nothing_to_start_with_and_the_scope_is_unharmed
         with pytest.raises(NoSuchElement):
             await empty_flow().state_in(scope)
         assert scope.is_active
-        assert scope.jobs == ()
+        assert len(scope.jobs) == 0
 
 
 async def test_a_flow_that_ends_leaves_its_last_value() -> None:
@@ -70,7 +70,7 @@ async def test_a_flow_that_ends_leaves_its_last_value() -> None:
         state = await flow_of(1, 2, 3).state_in(scope)
         await settled()
         assert state.value == 3
-        assert scope.jobs == ()
+        assert len(scope.jobs) == 0
 
 
 @flow
@@ -166,7 +166,7 @@ async def test_a_caller_that_is_cancelled_ends_the_collection() -> None:
         await waiting.cancel_and_join()
         await settled()
         assert log == ["started", "ended"]
-        assert scope.jobs == ()
+        assert len(scope.jobs) == 0
 
 
 async def test_started_goes_with_an_initial_value_only() -> None:
@@ -174,7 +174,7 @@ async def test_started_goes_with_an_initial_value_only() -> None:
         state_in: Any = Flow.state_in
         with pytest.raises(ValueError, match="initial"):
             state_in(flow_of(1), scope, started=SharingStarted.LAZILY)
-        assert scope.jobs == ()
+        assert len(scope.jobs) == 0
 
 
 async def test_none_is_an_initial_value_and_a_first_value() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 import pytest
 
+from flowsock import coroutine_scope, supervisor_scope
 from flowsock.testing.clock import VirtualTimeLoop, virtual_time
 
 if TYPE_CHECKING:
@@ -57,6 +58,72 @@ def test_timers_fire_in_the_order_of_their_time(backend: str) -> None:
         return fired
 
     assert run(backend, main) == [(1, 1), (500, 500), (1000, 1000), (2001, 2001)]
+
+
+@BOTH
+def test_a_test_moves_the_clock_by_sleeping(backend: str) -> None:
+    """Scenario virtual_time-03: a sleep in the test, to an instant between those of the others, is what advances the clock."""
+
+    async def main() -> list[int]:
+        total = 0
+
+        async def add() -> None:
+            nonlocal total
+            await anyio.sleep(1)
+            total += 1
+            await anyio.sleep(1)
+            total += 10
+
+        seen: list[int] = []
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(add)
+            tasks.start_soon(add)
+            for wait in (0.5, 1, 1):
+                await anyio.sleep(wait)
+                seen.append(total)
+        return seen
+
+    assert run(backend, main) == [0, 2, 22]
+
+
+@BOTH
+def test_a_job_of_the_test_is_waited_for_and_its_failure_is_the_tests(backend: str) -> None:
+    """Scenario virtual_time-09."""
+    passed: list[float] = []
+
+    async def fail_late() -> None:
+        start = anyio.current_time()
+        await anyio.sleep(10_000)
+        passed.append(round(anyio.current_time() - start, 3))
+        raise ValueError("late")
+
+    async def main() -> None:
+        async with coroutine_scope() as scope:
+            scope.launch(fail_late)
+
+    with pytest.raises(ValueError, match="late"):
+        run(backend, main)
+    assert passed == [10_000]
+
+
+@BOTH
+def test_a_supervised_job_fails_without_stopping_the_test(backend: str) -> None:
+    """Scenario virtual_time-08: the failure of background work is told when the body has gone on."""
+
+    async def main() -> float:
+        start = anyio.current_time()
+        failures: list[Exception] = []
+
+        async def fail() -> None:
+            raise ValueError("background")
+
+        async with supervisor_scope(on_error=lambda _job, error: failures.append(error)) as background:
+            background.launch(fail)
+            await anyio.sleep(1000)
+        assert [str(error) for error in failures] == ["background"]
+        return anyio.current_time() - start
+
+    assert run(backend, main) == pytest.approx(1000)
 
 
 @BOTH
