@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar, cast, final
 
-from anyio import lowlevel
+from flowsock.parking import new_turn
 
 T_contra = TypeVar("T_contra", contravariant=True)
 T_co = TypeVar("T_co", covariant=True)
@@ -52,7 +52,7 @@ class _Turn:
     __slots__ = ()
 
     def __await__(self) -> Generator[Any, Any, None]:
-        return lowlevel.checkpoint().__await__()
+        return cast("Generator[Any, Any, None]", new_turn())
 
     def __repr__(self) -> str:
         return "TURN"

@@ -112,7 +112,7 @@ def outside(module: str) -> set[str]:
 def test_the_imports_were_read() -> None:
     assert Import("flowsock.scopes.scope", "flowsock.scopes.job", in_function=False) in IMPORTS
     assert Import("flowsock.flows.flow", "flowsock.interop.aioreactive", in_function=True) in IMPORTS
-    assert Import("flowsock.emitting", "anyio", in_function=False) in IMPORTS
+    assert Import("flowsock.scopes.groups", "anyio", in_function=False) in IMPORTS
     assert "flowsock.wire.close" not in {each.target for each in IMPORTS if each.source == "flowsock.errors"}, "for types only"
 
 

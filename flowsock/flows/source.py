@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from attrs import frozen
 
+from flowsock.flows.steps import MOST_STEPS, Steps
 from flowsock.scopes.groups import Stop, collapse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine, Sequence
 
     from flowsock.emitting import Emit
+    from flowsock.flows.steps import Step
     from flowsock.flows.subscriber import Subscriber
 
 T = TypeVar("T")
@@ -33,8 +35,12 @@ class Source(ABC, Generic[T_co]):
     """Whether collecting runs tasks of its own, so that it must not be suspended half-way by an iterating caller."""
 
     @abstractmethod
-    async def collect(self, emit: Emit[Any]) -> None:
+    def collect(self, emit: Emit[Any]) -> Coroutine[Any, Any, None]:
         """Give every value to ``emit``."""
+
+    def collect_through(self, steps: Steps, emit: Emit[Any]) -> Coroutine[Any, Any, None]:
+        """Collect with steps above the emit function; a source whose loop can be compiled together with them does that."""
+        return self.collect(steps.wrap(emit))
 
     @property
     def is_concurrent(self) -> bool:
@@ -58,14 +64,24 @@ class HotSource(Source[T_co]):
         await self.subscribe(emit).run()
 
 
-@frozen
-class Stage:
-    """One step of a pipeline that needs no coroutine of its own.
+class Stage(Protocol):
+    """One part of a pipeline that needs no coroutine of its own.
 
     Attributes:
-        wrap: Makes the step's emit function around the one below it, with fresh state for each collection.
-        may_wait: Whether the step is known to await something of its own (its callback is a coroutine function).
+        may_wait: Whether it is known to await something of its own (its callback is a coroutine function).
     """
+
+    @property
+    def may_wait(self) -> bool: ...
+
+    def wrap(self, emit: Emit[Any], /) -> Emit[Any]:
+        """Make the stage's emit function around the one below it, with fresh state for each collection."""
+        ...
+
+
+@frozen
+class Wrapper:
+    """A stage with state: a function around a function."""
 
     wrap: Callable[[Emit[Any]], Emit[Any]]
     may_wait: bool = False
@@ -82,21 +98,40 @@ class Staged(Source[T_co]):
 
     def chain(self, emit: Emit[Any]) -> Emit[Any]:
         """Put the stages above an emit function."""
-        for stage in reversed(self.stages):
-            emit = stage.wrap(emit)
-        return emit
+        return _chain(self.stages, emit)
 
-    async def collect(self, emit: Emit[Any]) -> None:
-        await self.root.collect(self.chain(emit))
+    def collect(self, emit: Emit[Any]) -> Coroutine[Any, Any, None]:
+        first, *others = self.stages
+        if isinstance(first, Steps):
+            return self.root.collect_through(first, _chain(others, emit))
+        return self.root.collect(self.chain(emit))
 
     @property
     def is_concurrent(self) -> bool:
         return self.root.is_concurrent
 
 
+def _chain(stages: Sequence[Stage], emit: Emit[Any]) -> Emit[Any]:
+    for stage in reversed(stages):
+        emit = stage.wrap(emit)
+    return emit
+
+
 def staged(source: Source[Any], wrap: Callable[[Emit[Any]], Emit[Any]], *, may_wait: bool = False) -> Source[Any]:
-    """Add a stage to a source."""
-    stage = Stage(wrap, may_wait)
+    """Add a stage with state to a source."""
+    return _with_stage(source, Wrapper(wrap, may_wait))
+
+
+def stepped(source: Source[Any], step: Step) -> Source[Any]:
+    """Add a step to a source: to the steps that are at its end already, if any."""
+    if isinstance(source, Staged):
+        *stages, last = source.stages
+        if isinstance(last, Steps) and len(last.steps) < MOST_STEPS:
+            return Staged(source.root, (*stages, Steps((*last.steps, step))))
+    return _with_stage(source, Steps((step,)))
+
+
+def _with_stage(source: Source[Any], stage: Stage) -> Source[Any]:
     if isinstance(source, Staged):
         return Staged(source.root, (*source.stages, stage))
     return Staged(source, (stage,))

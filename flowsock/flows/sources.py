@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from anyio import CancelScope, current_time, get_cancelled_exc_class, sleep_until
-from anyio.lowlevel import checkpoint
 
 from flowsock.channels.channel import BUFFERED, BufferOverflow, Channel
 from flowsock.emitting import FAIR_TURN, READY, TURN, settle, waiting
 from flowsock.flows.operators.buffering import Channeled
 from flowsock.flows.source import Source
+from flowsock.flows.steps import Steps
 from flowsock.parking import WaitingRoom
 from flowsock.scopes.groups import collapse, is_group
 from flowsock.scopes.scope import coroutine_scope
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 
     from flowsock.emitting import Emit
     from flowsock.scopes.scope import Scope
@@ -32,16 +32,11 @@ class IterableSource(Source[T]):
     def __init__(self, iterable: Iterable[T]) -> None:
         self._iterable = iterable
 
-    async def collect(self, emit: Emit[T]) -> None:
-        turns = FAIR_TURN
-        for value in self._iterable:
-            result = emit(value)
-            if result is not None and (pending := waiting(result)) is not None:
-                await pending
-            turns -= 1
-            if not turns:
-                await checkpoint()
-                turns = FAIR_TURN
+    def collect(self, emit: Emit[T]) -> Coroutine[Any, Any, None]:
+        return Steps().drive(self._iterable, emit)
+
+    def collect_through(self, steps: Steps, emit: Emit[Any]) -> Coroutine[Any, Any, None]:
+        return steps.drive(self._iterable, emit)
 
 
 class GeneratorSource(Source[T]):
@@ -74,7 +69,7 @@ class GeneratorSource(Source[T]):
                 turns -= 1
                 if not turns:
                     turns = FAIR_TURN
-                    await checkpoint()
+                    await TURN
             except cancelled as cancellation:
                 step = _thrown(iterator, cancellation)
             except BaseException as failure:

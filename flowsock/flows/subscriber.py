@@ -9,10 +9,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from flowsock.channels.channel import NOTHING, Nothing
-from flowsock.emitting import FAIR_TURN, discard, ignore, waiting
+from flowsock.emitting import FAIR_TURN, TURN, discard, ignore, waiting
 from flowsock.parking import new_sleeper
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class Subscriber(ABC, Generic[T]):
             if turns:
                 await checkpoint_if_cancelled()
             else:
-                await checkpoint()
+                await TURN
                 turns = FAIR_TURN
             value = self.next_value()
             if value is NOTHING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from anyio import CancelScope
-from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from flowsock.channels.channel import BUFFERED, NOTHING, BufferOverflow, Channel
-from flowsock.emitting import settle
+from flowsock.emitting import TURN, settle
 from flowsock.flows.conduit import feed
 from flowsock.flows.operators.buffering import Channeled
 from flowsock.flows.source import Operator, Source, collect_until
@@ -95,7 +95,7 @@ def _fair_sender(channel: Channel[tuple[int, Any]], index: int) -> Emit[Any]:
     async def send(value: Any) -> None:
         await channel.send((index, value))
         # A turn after each value lets the other flows take part, so that none of them starves.
-        await checkpoint()
+        await TURN
 
     return send
 

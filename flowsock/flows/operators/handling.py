@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 from anyio import get_cancelled_exc_class, sleep
-from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
+from anyio.lowlevel import checkpoint_if_cancelled
 
-from flowsock.emitting import Emitter, Refusal, discard, settle, waiting
+from flowsock.emitting import TURN, Emitter, Refusal, discard, settle, waiting
 from flowsock.flows.source import HotSource, Operator
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Retry(Operator[Any]):
             if not await decision(error, attempt):
                 raise error
             attempt += 1
-            await checkpoint()
+            await TURN
 
     async def _failure(self, emit: Emit[Any]) -> Exception | None:
         downstream = Downstream(emit)

@@ -6,9 +6,10 @@ from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from flowsock.channels.channel import NOTHING
-from flowsock.emitting import Emitter, Then, ignore, settle, waiting
+from flowsock.emitting import Emitter, Then, settle
 from flowsock.flows.conflation import same_value
-from flowsock.flows.source import Operator, staged
+from flowsock.flows.source import Operator, staged, stepped
+from flowsock.flows.steps import Drop, Inspect, Keep, Map
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,45 +19,15 @@ if TYPE_CHECKING:
 
 
 def mapped(source: Source[Any], function: Callable[[Any], Any]) -> Source[Any]:
-    def stage(emit: Emit[Any]) -> Emit[Any]:
-        def apply(value: Any) -> object:
-            result = function(value)
-            if hasattr(result, "__await__"):
-                return Then(result, emit)
-            return emit(result)
-
-        return apply
-
-    return staged(source, stage, may_wait=iscoroutinefunction(function))
+    return stepped(source, Map(function))
 
 
 def filtered(source: Source[Any], predicate: Callable[[Any], Any], *, keep: bool = True) -> Source[Any]:
-    def stage(emit: Emit[Any]) -> Emit[Any]:
-        def test(value: Any) -> object:
-            verdict = predicate(value)
-            if hasattr(verdict, "__await__"):
-                return Then(verdict, lambda decided: emit(value) if bool(decided) is keep else None)
-            return emit(value) if bool(verdict) is keep else None
-
-        return test
-
-    return staged(source, stage, may_wait=iscoroutinefunction(predicate))
+    return stepped(source, Keep(predicate) if keep else Drop(predicate))
 
 
 def inspected(source: Source[Any], action: Callable[[Any], Any]) -> Source[Any]:
-    def stage(emit: Emit[Any]) -> Emit[Any]:
-        if emit is ignore:
-            return action
-
-        def inspect(value: Any) -> object:
-            result = action(value)
-            if result is not None and (pending := waiting(result)) is not None:
-                return Then(pending, lambda _done: emit(value))
-            return emit(value)
-
-        return inspect
-
-    return staged(source, stage, may_wait=iscoroutinefunction(action))
+    return stepped(source, Inspect(action))
 
 
 def transformed(source: Source[Any], function: Callable[[Any, Any], Any]) -> Source[Any]:
