@@ -11,7 +11,7 @@ Channels
     `select_unbiased` and `on_timeout` wait for the first of several channels and jobs.
 Sessions
     `App` routes, `Session` is one WebSocket, `serve` and ``app.run()`` serve, `connect` is the client. `SlowReader` says what
-    happens to messages for a peer that does not read.
+    happens to messages for a peer that does not read. `RawSession` and `connect_raw` are for whoever wants each `Frame`.
 
 Errors are in `flowsock.errors`. Everything but the session drivers runs on asyncio, uvloop and trio.
 """
@@ -73,12 +73,16 @@ if TYPE_CHECKING:
     from flowsock.sessions.app import App as App
     from flowsock.sessions.client import connect as connect
     from flowsock.sessions.config import WebSocketConfig as WebSocketConfig
+    from flowsock.sessions.raw_client import connect_raw as connect_raw
+    from flowsock.sessions.raw_session import RawSession as RawSession
     from flowsock.sessions.server import Server as Server
     from flowsock.sessions.server import serve as serve
     from flowsock.sessions.session import Session as Session
     from flowsock.sessions.slow_reader import SlowReader as SlowReader
     from flowsock.wire.close import CloseCode as CloseCode
     from flowsock.wire.close import CloseReason as CloseReason
+    from flowsock.wire.frame import Frame as Frame
+    from flowsock.wire.frame import Opcode as Opcode
     from flowsock.wire.request import Request as Request
     from flowsock.wire.response import Response as Response
 
@@ -87,6 +91,9 @@ _LAZY = {
     "App": "flowsock.sessions.app",
     "CloseCode": "flowsock.wire.close",
     "CloseReason": "flowsock.wire.close",
+    "Frame": "flowsock.wire.frame",
+    "Opcode": "flowsock.wire.frame",
+    "RawSession": "flowsock.sessions.raw_session",
     "Request": "flowsock.wire.request",
     "Response": "flowsock.wire.response",
     "Server": "flowsock.sessions.server",
@@ -94,6 +101,7 @@ _LAZY = {
     "SlowReader": "flowsock.sessions.slow_reader",
     "WebSocketConfig": "flowsock.sessions.config",
     "connect": "flowsock.sessions.client",
+    "connect_raw": "flowsock.sessions.raw_client",
     "serve": "flowsock.sessions.server",
 }
 
@@ -114,6 +122,7 @@ __all__ = (
     "Emitter",
     "Flow",
     "FlowsockError",
+    "Frame",
     "HandshakeError",
     "HandshakeRejected",
     "Job",
@@ -121,8 +130,10 @@ __all__ = (
     "MutableSharedFlow",
     "MutableStateFlow",
     "NoSuchElement",
+    "Opcode",
     "Producer",
     "ProtocolError",
+    "RawSession",
     "Request",
     "Response",
     "Restart",
@@ -144,6 +155,7 @@ __all__ = (
     "combine",
     "combine_transform",
     "connect",
+    "connect_raw",
     "consume_as_flow",
     "coroutine_scope",
     "current_scope",

@@ -14,7 +14,7 @@ import anyio
 import msgspec
 import pytest
 
-from flowsock import App, SessionAborted, connect, serve
+from flowsock import App, Frame, Opcode, SessionAborted, connect, connect_raw, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,7 @@ def run_example(name: str, *arguments: str) -> list[str]:
 
 
 def test_the_examples_are_these() -> None:
-    assert NAMES == ["chat", "client", "dashboard", "echo", "pipeline", "supervisor"]
+    assert NAMES == ["chat", "client", "dashboard", "echo", "pipeline", "raw_echo", "supervisor"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -64,6 +64,15 @@ async def test_echo() -> None:
             await session.send("bye")
             assert await session.incoming.to_list() == ["Connection established", "You said: hello"]
             assert str(session.close_reason) == "1000 (NORMAL): Bye"
+
+
+async def test_raw_echo_gives_fragments_back_and_answers_by_hand() -> None:
+    sent = [Frame(Opcode.TEXT, "a", final=False), Frame(Opcode.CONTINUATION, "b"), Frame(Opcode.PING, "?"), Frame.close(1000)]
+    with example_app("raw_echo") as app:
+        async with serve(app, port=0) as server, connect_raw(f"ws://127.0.0.1:{server.port}/") as session:
+            for frame in sent:
+                await session.send(frame)
+            assert await session.incoming.to_list() == [*sent[:2], Frame(Opcode.PONG, "?"), sent[3]]
 
 
 async def test_chat_keeps_rooms_apart_and_remembers() -> None:

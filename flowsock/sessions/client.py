@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from anyio import move_on_after
 
@@ -23,7 +23,7 @@ from flowsock.wire.headers import Headers
 from flowsock.wire.http import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
     from flowsock.sessions.drivers.driver import Driver
@@ -56,6 +56,8 @@ class connect(Generic[In, Out]):
         HandshakeError: the server's answer is no answer to the request.
     """
 
+    _raw: ClassVar = False
+
     def __init__(
         self,
         url: str,
@@ -66,7 +68,7 @@ class connect(Generic[In, Out]):
         **settings: Any,
     ) -> None:
         self._url = parse_url(url)
-        self._config = WebSocketConfig().with_overrides(settings)
+        self._config = self._make_config(settings)
         self._subprotocols = subprotocol_names(subprotocols)
         self._open_timeout = open_timeout
         self._key = new_key()
@@ -74,6 +76,10 @@ class connect(Generic[In, Out]):
             self._url.authority, self._url.target, self._key, headers=headers, subprotocols=self._subprotocols
         )
         self._request = Request("GET", self._url.target, Headers([("host", self._url.authority), *Headers(headers)]))
+
+    @staticmethod
+    def _make_config(settings: Mapping[str, Any]) -> WebSocketConfig:
+        return WebSocketConfig().with_overrides(settings)
 
     async def __aenter__(self) -> Session[In, Out]:
         accepts = accepted_messages(getattr(self, "__orig_class__", None))
@@ -92,8 +98,16 @@ class connect(Generic[In, Out]):
         if answered is None:
             raise TimeoutError(f"no session with {self._url.authority} within {self._open_timeout:g} s")
         transport, subprotocol = answered
-        terms = Terms(request=self._request, config=self._config, accepts=accepts, subprotocol=subprotocol, client=True)
-        self._session = session = Session[In, Out](terms, transport, driver.clock, terms.codec())
+        terms = Terms(
+            request=self._request,
+            config=self._config,
+            accepts=accepts,
+            subprotocol=subprotocol,
+            client=True,
+            raw=self._raw,
+        )
+        self._session: Session[In, Out]
+        self._session = session = terms.session(transport, driver.clock)
         self._keepalive = Keepalive(driver.clock)
         self._keepalive.add(session.connection)
         self._scope = session_scope(session)

@@ -101,3 +101,16 @@ class WebSocketConfig:
 
 
 _FIXED: Final = frozenset(("slow_reader", "origins", "subprotocols"))
+
+
+def raw_config(config: WebSocketConfig, settings: Mapping[str, Any]) -> WebSocketConfig:
+    """Give the settings of raw sessions, which do nothing by themselves unless these settings say so.
+
+    Raises:
+        TypeError: there is no such setting.
+        ValueError: a value is not allowed; a lost frame would break the message that it was of.
+    """
+    raw = config.with_overrides({"ping_interval": None, "slow_reader": SlowReader.SUSPEND, **settings})
+    if raw.slow_reader is not SlowReader.SUSPEND:
+        raise ValueError(f"a raw session loses no frames: slow_reader cannot be {raw.slow_reader.value!r} here")
+    return raw

@@ -7,7 +7,7 @@ who owns the connection is told once when the peer has gone.
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from anyio import move_on_after
 
@@ -35,15 +35,18 @@ if TYPE_CHECKING:
 _ABORT_GRACE: Final = 1.0
 
 
-class _State(Enum):
+class State(Enum):
+    """What may still happen."""
+
     OPEN = "open"
+    HALF_CLOSED = "the peer's Close is here, and in a raw session ours is the user's business"
     CLOSING = "our Close is on its way, the peer's is not here yet"
     ENDED = "no message will pass any more"
     LOST = "the transport is gone"
 
 
 # Asked for several times a message, and on Python 3.11 looking a member up in its class costs as much as a call.
-_OPEN: Final = _State.OPEN
+_OPEN: Final = State.OPEN
 
 
 class Connection:
@@ -82,7 +85,7 @@ class Connection:
         self.config = terms.config
         self.accepts = terms.accepts
         self._on_gone = on_gone
-        self.messages: Channel[str | bytes] = Channel(UNLIMITED)
+        self.messages: Channel[Any] = Channel(UNLIMITED)
         self.reason: CloseReason | None = None
         self.last_heard = clock.time()
         self.keepalive: Keepalive | None = None
@@ -123,8 +126,11 @@ class Connection:
 
     def check_open(self) -> None:
         """Raise what a use of the ended connection raises."""
-        if self._state is not _OPEN:
+        if not self._may_send():
             raise self._closed()
+
+    def _may_send(self) -> bool:
+        return self._state is _OPEN
 
     def _closed(self) -> SessionClosed:
         assert self.reason is not None
@@ -132,7 +138,7 @@ class Connection:
 
     def pause_writing(self) -> None:
         """Learn that the peer does not read as fast as we write."""
-        if self._state is _OPEN:
+        if self._may_send():
             self._outbox.pause()
 
     def resume_writing(self) -> None:
@@ -163,7 +169,12 @@ class Connection:
                     self._control(event)
         finally:
             self._outbox.uncork()
-        if self._state is _OPEN and not self._reading_paused and len(self.messages) >= self.config.incoming_queue:
+        if len(self.messages) >= self.config.incoming_queue and not self._reading_paused:
+            self._pause_reading()
+
+    def _pause_reading(self) -> None:
+        # Behind the end of the messages there is still the end of the connection to be read.
+        if not self.messages.is_closed_for_send:
             self._reading_paused = True
             self._transport.pause_reading()
 
@@ -183,7 +194,7 @@ class Connection:
             return
         self._messages_received += 1
         if type(message) in self.accepts:
-            self.messages.send_nowait(message)  # type: ignore[arg-type]
+            self.messages.send_nowait(message)
             return
         kind = "binary" if isinstance(message, bytes) else "text"
         self._fail(CloseReason(CloseCode.CANNOT_ACCEPT, f"{kind} messages are not accepted here"))
@@ -206,7 +217,11 @@ class Connection:
         if self._state is _OPEN:
             self._write_close(reason)
             self._end(reason or CloseReason(CloseCode.NO_STATUS))
-        self._state = _State.ENDED
+        self._shut_down()
+
+    def _shut_down(self) -> None:
+        """End the stream, now that both sides have said that they close."""
+        self._state = State.ENDED
         self._outbox.uncork()
         if not self._client:
             # The client waits for that (RFC 6455 section 7.1.1).
@@ -221,7 +236,8 @@ class Connection:
         self._clear_timer()
         if self.reason is None:
             self._end(CloseReason(CloseCode.CLOSED_ABNORMALLY, "the connection was lost"))
-        self._state = _State.LOST
+        self._state = State.LOST
+        self._release(None)
         self._lost.wake_all()
 
     # Ending
@@ -232,7 +248,7 @@ class Connection:
             return
         self._write_close(reason)
         self._finish(reason, None)
-        self._state = _State.CLOSING
+        self._state = State.CLOSING
         self._set_timer(self.config.close_timeout, self._transport.abort)
 
     def _write_close(self, reason: CloseReason | None) -> None:
@@ -241,7 +257,7 @@ class Connection:
 
     def abandon(self, reason: CloseReason) -> None:
         """Tell the peer why, unless a Close was sent before, and end the connection without waiting for an answer."""
-        if self._state is _State.LOST:
+        if self._state is State.LOST:
             return
         if self._state is _OPEN:
             self._outbox.write(self._codec.close(reason))
@@ -258,7 +274,7 @@ class Connection:
         if self._state is _OPEN:
             self._outbox.write(self._codec.close(reason))
             self._end(reason)
-        self._state = _State.ENDED
+        self._state = State.ENDED
         self._outbox.uncork()
         # Closing the transport now would reset it if more bytes are under way, and the peer would not read our Close.
         if self._transport.can_write_eof():
@@ -274,7 +290,11 @@ class Connection:
 
     def _finish(self, reason: CloseReason, error: SessionAborted | None) -> None:
         self.reason = reason
-        self._state = _State.ENDED
+        self._state = State.ENDED
+        self._release(error)
+
+    def _release(self, error: SessionAborted | None) -> None:
+        """Let nobody wait for the peer any more."""
         self._outbox.end()
         self._pings.end()
         if self._reading_paused:
@@ -284,7 +304,7 @@ class Connection:
 
     async def wait_lost(self) -> None:
         """Wait until the transport is gone."""
-        while self._state is not _State.LOST:
+        while self._state is not State.LOST:
             await self._lost.sleep()
 
     def _set_timer(self, delay: float, callback: Callable[[], object]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import frozen
 
-from flowsock.sessions.config import WebSocketConfig
+from flowsock.sessions.config import WebSocketConfig, raw_config
 from flowsock.sessions.registry import SessionRegistry
 from flowsock.sessions.routing import PageRoute, SessionRoute, page_route, session_route
 from flowsock.wire.handshake import choose_subprotocol, origin_error, upgrade_error
@@ -69,6 +69,27 @@ class Router:
 
         def add(handler: H) -> H:
             self._sessions.append(session_route(path, handler, config))
+            return handler
+
+        return add
+
+    def raw_websocket(self, path: str, /, **settings: Any) -> Callable[[H], H]:
+        """Run a handler for each `RawSession` that is opened at a path: frames, and nothing by itself (Ktor: ``webSocketRaw``).
+
+        Law: as for `websocket`, except that no pings are sent unless a ``ping_interval`` is given here.
+
+        Args:
+            path: As for `websocket`.
+            settings: Override the app's `WebSocketConfig` for this route; ``max_message_size`` is the limit of a frame.
+
+        Raises:
+            ValueError: the parameters of path and handler differ, or a ``slow_reader`` would lose frames.
+            TypeError: there is no such setting, or the handler takes another kind of session.
+        """
+        config = raw_config(self.websockets, settings)
+
+        def add(handler: H) -> H:
+            self._sessions.append(session_route(path, handler, config, raw=True))
             return handler
 
         return add

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 from attrs import frozen
 
 from flowsock.codecs.plain import message_types
+from flowsock.sessions.raw_session import RawSession
 from flowsock.sessions.session import Session
 
 if TYPE_CHECKING:
@@ -70,12 +71,14 @@ class SessionRoute:
 
     Attributes:
         accepts: The kinds of message that the handler's session takes.
+        raw: Whether that is a `RawSession`.
     """
 
     pattern: Pattern
     handler: Handler
     config: WebSocketConfig
     accepts: frozenset[type]
+    raw: bool
 
 
 @frozen
@@ -91,19 +94,24 @@ class PageRoute:
     media_type: str | None
 
 
-def session_route(path: str, handler: Handler, config: WebSocketConfig) -> SessionRoute:
+def session_route(path: str, handler: Handler, config: WebSocketConfig, *, raw: bool = False) -> SessionRoute:
     """Make a route of a handler, whose annotations say what it takes.
 
     Raises:
         ValueError: the path's parameters are not those of the handler, or it takes no session.
-        TypeError: the session's message type has no codec, or its annotation cannot be resolved.
+        TypeError: the session's message type has no codec, or its annotation cannot be resolved, or it is raw and the route
+            is not, or the other way round.
     """
     pattern = Pattern(path)
     if not (names := list(inspect.signature(handler).parameters)):
         raise ValueError(f"{_name(handler)} must take the session as its first parameter")
     first, *others = names
     _check_parameters(pattern, handler, others)
-    return SessionRoute(pattern, handler, config, _accepted(handler, first))
+    annotation = _annotation(handler, first, RawSession if raw else Session)
+    if (annotation is RawSession) is not raw:
+        route, kind = ("raw_websocket", "RawSession") if raw else ("websocket", "Session")
+        raise TypeError(f"{_name(handler)} is to take a {kind} from @app.{route}, and its annotation is {annotation!r}")
+    return SessionRoute(pattern, handler, config, accepted_messages(annotation), raw)
 
 
 def page_route(path: str, handler: PageHandler, media_type: str | None) -> PageRoute:
@@ -125,15 +133,14 @@ def _check_parameters(pattern: Pattern, handler: Callable[..., Any], names: list
         )
 
 
-def _accepted(handler: Handler, session_parameter: str) -> frozenset[type]:
+def _annotation(handler: Handler, session_parameter: str, default: type[Session[Any, Any]]) -> Any:
     try:
-        annotation = _annotations(handler).get(session_parameter, Session)
+        return _annotations(handler).get(session_parameter, default)
     except NameError as error:
         raise TypeError(
             f"an annotation of {_name(handler)} cannot be resolved ({error}): "
             f"the types of a handler must be importable names of its module, not local to a function"
         ) from error
-    return accepted_messages(annotation)
 
 
 def _annotations(handler: Handler) -> Mapping[str, Any]:

@@ -20,7 +20,6 @@ from flowsock.sessions.pages import to_response
 from flowsock.sessions.router import Page, Upgrade
 from flowsock.sessions.scope import session_scope
 from flowsock.sessions.server_handshake import ServerHandshake
-from flowsock.sessions.session import Session
 from flowsock.sessions.terms import Terms
 from flowsock.wire.close import CloseCode, CloseReason
 from flowsock.wire.handshake import accept_response
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from flowsock.sessions.router import Router
+    from flowsock.sessions.session import Session
     from flowsock.sessions.transport import Clock
     from flowsock.wire.request import Request
 
@@ -108,8 +108,10 @@ class Server:
 
     async def _run_session(self, handshake: ServerHandshake, request: Request, upgrade: Upgrade) -> None:
         route = upgrade.route
-        terms = Terms(request=request, config=route.config, accepts=route.accepts, subprotocol=upgrade.subprotocol)
-        session: Session[Any, Any] = Session(terms, handshake.transport, self._clock, terms.codec())
+        terms = Terms(
+            request=request, config=route.config, accepts=route.accepts, subprotocol=upgrade.subprotocol, raw=route.raw
+        )
+        session = terms.session(handshake.transport, self._clock)
         self._open.add(session)
         self._app.sessions.add(session)
         self._keepalive.add(session.connection)

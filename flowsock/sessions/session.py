@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Generic
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic
 
 from typing_extensions import TypeVar
 
@@ -54,13 +54,15 @@ class Session(Generic[In, Out]):
 
     __slots__ = ("_clock", "_connection", "_grace", "_incoming", "_scope", "incoming", "request", "subprotocol")
 
+    _connection_type: ClassVar[type[Connection]] = Connection
+
     def __init__(self, terms: Terms, transport: Transport, clock: Clock, codec: Codec) -> None:
         self.request: Request = terms.request
         self.subprotocol = terms.subprotocol
         self._clock = clock
         self._scope: Scope | None = None
         self._grace: Timer | None = None
-        self._connection = Connection(terms, transport, clock, codec, on_gone=self._peer_gone)
+        self._connection = self._connection_type(terms, transport, clock, codec, on_gone=self._peer_gone)
         self._incoming = Incoming(self._connection)
         self.incoming: Flow[In] = Flow(self._incoming)
 
@@ -187,4 +189,4 @@ class Session(Generic[In, Out]):
 
     def __repr__(self) -> str:
         state = "open" if self.is_open else f"closed: {self.close_reason}"
-        return f"<Session {self.request.path!r} {state}>"
+        return f"<{type(self).__name__} {self.request.path!r} {state}>"

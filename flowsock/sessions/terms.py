@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from flowsock.sessions.raw_session import RawSession
+from flowsock.sessions.session import Session
 from flowsock.wire.codec import Codec
+from flowsock.wire.frame_codec import FrameCodec
 
 if TYPE_CHECKING:
     from flowsock.sessions.config import WebSocketConfig
+    from flowsock.sessions.transport import Clock, Transport
     from flowsock.wire.request import Request
 
 
@@ -23,6 +27,7 @@ class Terms:
         accepts: The kinds of message that this end takes.
         subprotocol: What was agreed on, or ``None``.
         client: Whether this end is the client.
+        raw: Whether it is a session of frames, not of messages.
     """
 
     request: Request
@@ -30,8 +35,16 @@ class Terms:
     accepts: frozenset[type]
     subprotocol: str | None = None
     client: bool = False
+    raw: bool = False
+
+    def session(self, transport: Transport, clock: Clock) -> Session[Any, Any]:
+        """Make the session on these terms."""
+        kind = RawSession if self.raw else Session
+        return kind(self, transport, clock, self.codec())
 
     def codec(self) -> Codec:
         """Make the codec that speaks RFC 6455 on these terms."""
         config = self.config
+        if self.raw:
+            return FrameCodec(client=self.client, max_message_size=config.max_message_size)
         return Codec(client=self.client, max_message_size=config.max_message_size, max_fragments=config.max_fragments)

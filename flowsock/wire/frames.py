@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from struct import Struct
-from typing import Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from attrs import frozen
 
 from flowsock.errors import ProtocolError
 from flowsock.wire.close import CloseCode, CloseReason, is_sendable
 from flowsock.wire.masking import SMALL, apply_mask, new_mask
+
+if TYPE_CHECKING:
+    from flowsock.wire.frame import Frame
 
 CONTINUATION: Final = 0x0
 TEXT: Final = 0x1
@@ -74,8 +77,8 @@ class Failure:
     reason: CloseReason
 
 
-Event: TypeAlias = str | bytes | Ping | Pong | Close | Failure
-"""What came in. A message is plainly its ``str`` (text) or ``bytes`` (binary)."""
+Event: TypeAlias = "str | bytes | Ping | Pong | Close | Failure | Frame"
+"""What came in. A message is plainly its ``str`` (text) or ``bytes`` (binary); raw sessions get nothing but each `Frame`."""
 
 
 class FrameHeader(NamedTuple):

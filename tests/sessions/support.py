@@ -15,6 +15,7 @@ from anyio import fail_after
 from flowsock.sessions.app import App
 from flowsock.sessions.config import WebSocketConfig
 from flowsock.sessions.connection import Connection
+from flowsock.sessions.raw_connection import RawConnection
 from flowsock.sessions.server import serve
 from flowsock.sessions.terms import Terms
 from flowsock.wire.request import Request
@@ -297,13 +298,16 @@ class RecordingTransport:
 class Bench:
     """A connection between a recording transport and a manual clock."""
 
+    connection_type: type[Connection] = Connection
+
     def __init__(self, *, client: bool = False, accepts: frozenset[type] = frozenset({str, bytes}), **settings: Any) -> None:
         self.config = WebSocketConfig(**settings)
         self.transport = RecordingTransport()
         self.clock = ManualClock()
         self.gone = 0
-        terms = Terms(request=Request("GET", "/"), config=self.config, accepts=accepts, client=client)
-        self.connection = Connection(terms, self.transport, self.clock, terms.codec(), on_gone=self._on_gone)
+        raw = issubclass(self.connection_type, RawConnection)
+        terms = Terms(request=Request("GET", "/"), config=self.config, accepts=accepts, client=client, raw=raw)
+        self.connection = self.connection_type(terms, self.transport, self.clock, terms.codec(), on_gone=self._on_gone)
 
     def _on_gone(self) -> None:
         self.gone += 1

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from flowsock.wire.close import CloseReason, is_sendable, truncate_message
 from flowsock.wire.codec import Codec
+from flowsock.wire.frame import Frame
 from flowsock.wire.frames import Close, Event, Failure, Ping, Pong
 from tests.wire.support import bounded, cut_lists, events_of, frame
 
@@ -67,6 +68,8 @@ def encode(codec: Codec, event: Event) -> bytes:
             return codec.close(reason)
         case Failure(reason):
             return codec.close(reason)
+        case Frame():
+            raise AssertionError("frames are for raw sessions")
 
 
 @bounded
