@@ -189,7 +189,8 @@ def test_the_init_files_below_the_top_hold_nothing_but_imports() -> None:
 
 
 def test_no_file_grows_too_long() -> None:
-    longest = {"flowsock.flows.flow": 900}
+    # Most of the façade is its docstrings, each of which has an example and a diagram.
+    longest = {"flowsock.flows.flow": 2000}
     too_long = {
         module: lines
         for module, path in FILES.items()

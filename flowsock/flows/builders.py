@@ -42,6 +42,17 @@ def flow(function: Callable[P, AsyncIterator[T]]) -> Callable[P, Flow[T]]:
 
     Law: ``yield`` emits, and returns when the value was handled. Each collection runs the generator from the start, in the
     collecting task, and closes it there; a ``yield`` inside ``async with`` is safe.
+
+    >>> @flow
+    ... async def countdown(start: int) -> AsyncIterator[int]:
+    ...     for n in range(start, 0, -1):
+    ...         yield n
+    ...         await sleep(1)
+    >>> await countdown(3).to_list()
+    [3, 2, 1]
+
+        countdown(9).filter(lambda n: n % 3 == 0)
+        9--6--3--|
     """
 
     @wraps(function)
@@ -57,6 +68,18 @@ def channel_flow(function: Callable[Concatenate[Producer[T], P], Awaitable[objec
     Law: the first argument is a `Producer`; its ``send`` may be used from several jobs of ``producer.scope`` at once. The flow
     completes when the function and all these jobs ended, and cancels them when its collector ends. Up to 64 values wait for a
     slow collector; a ``buffer`` applied to the flow changes that.
+
+    >>> @channel_flow
+    ... async def both(producer: Producer[str], first: Flow[str], second: Flow[str]) -> None:
+    ...     producer.scope.launch(first.collect, producer.send)
+    ...     await second.collect(producer.send)
+    >>> await both(flow_of("a"), flow_of("b")).to_set() == {"a", "b"}
+    True
+
+        -a----b--|
+        ---x--|
+        both(a, b)
+        -a-x--b--|
     """
 
     @wraps(function)
@@ -75,6 +98,17 @@ def callback_flow(function: Callable[Concatenate[Producer[T], P], Awaitable[obje
     Law: as for `channel_flow`. The function registers its callbacks, which use ``producer.send_nowait``, and ends with ``await
     producer.await_close(cleanup)``; returning with the producer open fails the collection with a ``RuntimeError`` instead of
     leaving the callbacks behind.
+
+    >>> @callback_flow
+    ... async def presses(producer: Producer[str], keyboard: Flow[str]) -> None:
+    ...     callback = keyboard.on_each(producer.send_nowait).launch_in(producer.scope)
+    ...     await producer.await_close(callback.cancel)
+    >>> await presses(flow_of("a", "b")).take(2).to_list()
+    ['a', 'b']
+
+        -a--b--|
+        presses(a)
+        -a--b-----
     """
 
     @wraps(function)
@@ -90,12 +124,30 @@ def callback_flow(function: Callable[Concatenate[Producer[T], P], Awaitable[obje
 
 
 def flow_of(*values: T) -> Flow[T]:
-    """Emit the given values."""
+    """Emit the given values.
+
+    Law: each collection gets all of them, without a wait between them.
+
+    >>> await flow_of(1, 2).to_list()
+    [1, 2]
+
+        flow_of(1, 2, 3)
+        (1 2 3|)
+    """
     return Flow(IterableSource(values))
 
 
 def empty_flow() -> Flow[Any]:
-    """Complete without a value."""
+    """Complete without a value.
+
+    Law: a collection is over at once.
+
+    >>> await empty_flow().to_list()
+    []
+
+        empty_flow()
+        |
+    """
     return Flow(IterableSource(()))
 
 
@@ -110,6 +162,12 @@ def interval(period: float, *, initial_delay: float | None = None) -> Flow[int]:
 
     Raises:
         ValueError: the period is not above 0, or the delay is negative.
+
+    >>> await interval(60).take(3).to_list()
+    [0, 1, 2]
+
+        interval(3)
+        ---0--1--2--
     """
     return Flow(IntervalSource(period, period if initial_delay is None else initial_delay))
 
@@ -147,6 +205,12 @@ def as_flow(source: Any, /) -> Flow[Any]:
 
     Raises:
         TypeError: the argument is none of these.
+
+    >>> await as_flow(range(3)).to_list()
+    [0, 1, 2]
+
+        as_flow(range(1, 4))
+        (1 2 3|)
     """
     if hasattr(source, "subscribe_async"):
         from flowsock.interop.aioreactive import ObservableSource
@@ -168,6 +232,15 @@ def consume_as_flow(channel: Channel[T], /) -> Flow[T]:
 
     Law: however the collection ends, the channel is cancelled then: what was not received is dropped, and its senders raise
     `ChannelClosed`. A second collection raises a ``RuntimeError``.
+
+    >>> channel = Channel(3)
+    >>> await flow_of(1, 2, 3).collect(channel.send)
+    >>> await consume_as_flow(channel).take(2).to_list(), channel.is_closed_for_receive
+    ([1, 2], True)
+
+        -1--2--|
+        consume_as_flow(a.produce_in(scope))
+        -1--2--|
     """
     return Flow(ConsumedSource(channel))
 
@@ -176,6 +249,14 @@ def merge(*flows: Flow[T]) -> Flow[T]:
     """Collect several flows at once and emit their values as they come.
 
     Law: each flow's own order is kept. The first failure cancels the others. Completes when all completed.
+
+    >>> await merge(interval(2), interval(5)).take(3).to_list()
+    [0, 1, 0]
+
+        -a----b--|
+        ---x----y---|
+        merge(a, b)
+        -a-x--b-y---|
     """
     return Flow(Merge([each.source for each in flows]))
 
@@ -207,6 +288,14 @@ def combine(*flows_and_function: Any) -> Flow[Any]:
 
     Law: nothing is emitted before each flow had a value. Values that are there at the same time are taken together. The first
     failure cancels the others. Completes when all completed.
+
+    >>> await combine(flow_of(1), flow_of("a"), lambda n, text: n * text).to_list()
+    ['a']
+
+        -1-----2------|
+        ---10------20-|
+        combine(a, b, lambda n, m: n + m)
+        ---11--12--22-|
     """
     *flows, function = flows_and_function
 
@@ -232,6 +321,14 @@ def combine_transform(*flows_and_function: Any) -> Flow[Any]:
     """Emit any number of values for the newest ones of each flow: ``function(emit, *values)``, the last argument.
 
     Law: as for `combine`.
+
+    >>> await combine_transform(flow_of(1), flow_of(2), lambda emit, n, m: emit(n + m)).to_list()
+    [3]
+
+        -1-----2------|
+        ---10------20-|
+        combine_transform(a, b, lambda emit, n, m: emit(n + m) if n > 1 else None)
+        -------12--22-|
     """
     *flows, function = flows_and_function
 
