@@ -45,6 +45,7 @@ class connect(Generic[In, Out]):
         headers: More header fields for the opening request.
         subprotocols: What to offer, the preferred first; ``session.subprotocol`` tells what was chosen.
         open_timeout: Seconds until the session must be open.
+        driver: What to connect with, if not the running event loop's sockets.
         settings: Override the defaults of `WebSocketConfig`.
 
     Raises:
@@ -65,12 +66,14 @@ class connect(Generic[In, Out]):
         headers: HeadersLike = (),
         subprotocols: Sequence[str] = (),
         open_timeout: float = 10.0,
+        driver: Driver | None = None,
         **settings: Any,
     ) -> None:
         self._url = parse_url(url)
         self._config = self._make_config(settings)
         self._subprotocols = subprotocol_names(subprotocols)
         self._open_timeout = open_timeout
+        self._driver = driver
         self._key = new_key()
         self._head = client_request(
             self._url.authority, self._url.target, self._key, headers=headers, subprotocols=self._subprotocols
@@ -84,7 +87,7 @@ class connect(Generic[In, Out]):
     async def __aenter__(self) -> Session[In, Out]:
         accepts = accepted_messages(getattr(self, "__orig_class__", None))
         async with AsyncExitStack() as stack:
-            driver = await stack.enter_async_context(running_driver())
+            driver = await stack.enter_async_context(self._driver or running_driver())
             session = await self._open(driver, accepts)
             stack.push_async_exit(self._leave)
             self._block = stack.pop_all()

@@ -48,6 +48,7 @@ class Router:
         self.websockets = websockets or WebSocketConfig()
         self.sessions = SessionRegistry()
         self.background_jobs: list[tuple[Callable[[], Awaitable[object]], Restart | None]] = []
+        self.runs_background = False
         self._sessions: list[SessionRoute] = []
         self._pages: list[PageRoute] = []
 
@@ -118,6 +119,7 @@ class Router:
         """Run a function, without arguments, for as long as the app is served.
 
         Law: a failure is logged and ends neither the server nor other jobs. The jobs are cancelled after the sessions ended.
+        They run once, also when several servers serve the app: as long as the first of them does.
 
         Args:
             restart: Start the function again when it fails, within this budget.

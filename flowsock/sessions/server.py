@@ -12,7 +12,7 @@ from anyio.lowlevel import checkpoint
 
 from flowsock.emitting import settle
 from flowsock.scopes.groups import task_group
-from flowsock.scopes.scope import supervisor_scope
+from flowsock.sessions.background import running_background
 from flowsock.sessions.drivers.driver import running_driver
 from flowsock.sessions.ending import drop_session, end_session
 from flowsock.sessions.keepalive import Keepalive
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from flowsock.sessions.drivers.driver import Driver
     from flowsock.sessions.router import Router
     from flowsock.sessions.session import Session
     from flowsock.sessions.transport import Clock
@@ -173,6 +174,7 @@ async def serve(
     port: int = 8080,
     handshake_timeout: float = 10.0,
     drain_timeout: float = 30.0,
+    driver: Driver | None = None,
 ) -> AsyncGenerator[Server]:
     """Serve an app while a block lasts: ``async with serve(app, port=0) as server: …``.
 
@@ -187,6 +189,7 @@ async def serve(
         port: The port; 0 takes a free one, which ``server.port`` tells.
         handshake_timeout: Seconds that a client has for its request.
         drain_timeout: Seconds that sessions have to end.
+        driver: What to listen with, if not the running event loop's sockets.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -195,19 +198,17 @@ async def serve(
     if not 0 <= port <= _LAST_PORT:
         # uvloop would listen on another one without a word.
         raise ValueError(f"a port is a number from 0 to {_LAST_PORT}, not {port}")
-    async with running_driver() as driver, task_group() as tasks, supervisor_scope() as background:
-        server = Server(app, tasks, driver.clock)
-        make_handshake = partial(ServerHandshake, server.take, driver.clock, handshake_timeout, server.unfinished)
-        listener = await driver.listen(make_handshake, host, port)
+    async with driver or running_driver() as streams, task_group() as tasks:
+        server = Server(app, tasks, streams.clock)
+        make_handshake = partial(ServerHandshake, server.take, streams.clock, handshake_timeout, server.unfinished)
+        listener = await streams.listen(make_handshake, host, port)
         server.host, server.port = listener.address
-        for function, restart in app.background_jobs:
-            background.launch(function, restart=restart)
-        try:
-            yield server
-            listener.close()
-            await server.drain(drain_timeout)
-        finally:
-            listener.close()
-            server.drop_unfinished()
-            tasks.cancel_scope.cancel()
-            background.cancel()
+        async with running_background(app):
+            try:
+                yield server
+                listener.close()
+                await server.drain(drain_timeout)
+            finally:
+                listener.close()
+                server.drop_unfinished()
+                tasks.cancel_scope.cancel()

@@ -1,13 +1,16 @@
-"""What tests of flows need.
+"""What tests of flows and of sessions need.
 
 `turbine` asks for a flow's events one by one. With `marbles` and `assert_marbles`, a line such as ``-a--b-|`` is a flow over
-time, to be played or to compare with. On virtual time, hours pass at once.
+time, to be played or to compare with. `connect` opens a session with an app without a socket, over a `Line` that can be slow,
+silent or cut. On virtual time, hours pass at once.
 """
 
+from flowsock.sessions.drivers.memory import Line
 from flowsock.testing.clock import VirtualTimeLoop, virtual_time
 from flowsock.testing.events import Complete, Error, Item, Stopped
 from flowsock.testing.marbles import MarbleFlow, assert_marbles, marbles, observe, play
 from flowsock.testing.notation import MarbleError, parse_marbles, render_marbles
+from flowsock.testing.sessions import connect
 from flowsock.testing.timelines import Timed, Timeline
 from flowsock.testing.turbines import turbine
 
@@ -15,6 +18,7 @@ __all__ = (
     "Complete",
     "Error",
     "Item",
+    "Line",
     "MarbleError",
     "MarbleFlow",
     "Stopped",
@@ -22,6 +26,7 @@ __all__ = (
     "Timeline",
     "VirtualTimeLoop",
     "assert_marbles",
+    "connect",
     "marbles",
     "observe",
     "parse_marbles",

@@ -18,6 +18,7 @@ import anyio
 import pytest
 
 from flowsock import App, Session, SessionClosed, connect, serve
+from tests.sessions.conftest import SOCKETS
 
 KOSOKU = str(Path(sys.executable).parent / "kosoku")
 CORE = [f"{group}.*" for group in (1, 2, 3, 4, 5, 6, 7, 10)]
@@ -31,10 +32,10 @@ pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 app = App()
 
 
-@pytest.fixture(params=["asyncio", "uvloop"])
+@pytest.fixture(params=SOCKETS)
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    """Run on both event loops that sessions have."""
-    return "asyncio", {"use_uvloop": request.param == "uvloop"}
+    """Run on every event loop."""
+    return SOCKETS[request.param]
 
 
 @app.websocket("/", max_message_size=LARGEST)

@@ -1,12 +1,33 @@
-"""The loops that sessions run on: asyncio's own and uvloop, both on real time, since sockets are real."""
+"""The hosts that sessions run on: sockets on each event loop, on real time, and memory, on virtual time."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
+from flowsock.sessions.drivers.memory import MemoryDriver, MemoryNetwork
+from flowsock.testing.clock import virtual_time
+from tests.sessions import lines
 
-@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    return "asyncio", {"use_uvloop": request.param}
+SOCKETS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
+    "asyncio": ("asyncio", {"use_uvloop": False}),
+    "uvloop": ("asyncio", {"use_uvloop": True}),
+    "trio": ("trio", {}),
+}
+MEMORY: Final = {"memory on asyncio": "asyncio", "memory on trio": "trio"}
+
+
+ASYNCIO: Final = ["asyncio", "uvloop"]
+
+
+@pytest.fixture(params=[*SOCKETS, *MEMORY])
+def anyio_backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[str, Any]:
+    """Run each test on every host."""
+    if request.param in SOCKETS:
+        return SOCKETS[request.param]
+    network = MemoryNetwork()
+    monkeypatch.setattr(lines, "memory", network)
+    for module in ("server", "client"):
+        monkeypatch.setattr(f"flowsock.sessions.{module}.running_driver", lambda: MemoryDriver(network))
+    return virtual_time(MEMORY[request.param])

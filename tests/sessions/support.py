@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 import struct
 from base64 import b64encode
 from contextlib import asynccontextmanager, suppress
@@ -19,6 +17,7 @@ from flowsock.sessions.raw_connection import RawConnection
 from flowsock.sessions.server import serve
 from flowsock.sessions.terms import Terms
 from flowsock.wire.request import Request
+from tests.sessions.lines import dial
 from tests.wire.support import MASK, frame
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from flowsock.sessions.server import Server
     from flowsock.sessions.session import Session
     from flowsock.wire.close import CloseReason
+    from tests.sessions.lines import Raw
 
 BOUND: Final = 5.0
 """Seconds that nothing in these tests may take, unless a setting makes it shorter."""
@@ -94,59 +94,64 @@ def _parse(data: bytes) -> tuple[Frame, bytes] | None:
 
 
 class Peer:
-    """A client made of bytes, so that it can misbehave."""
+    """One end made of bytes, so that it can misbehave."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
+    def __init__(self, line: Raw) -> None:
+        self._line = line
         self._rest = b""
 
     async def send(self, *data: bytes) -> None:
         """Write these bytes in one go."""
-        self.writer.write(b"".join(data))
-        await self.writer.drain()
+        await self._line.send(b"".join(data))
 
     async def head(self) -> str:
         """Read an HTTP head."""
         with fail_after(BOUND):
-            return (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            while b"\r\n\r\n" not in self._rest:
+                await self._more()
+        head, end, self._rest = self._rest.partition(b"\r\n\r\n")
+        return (head + end).decode("latin-1")
 
     async def frame(self) -> Frame:
         """Read a frame."""
         with fail_after(BOUND):
             while (found := _parse(self._rest)) is None:
-                data = await self.reader.read(65536)
-                assert data, f"the stream ended where a frame was expected: {self._rest!r}"
-                self._rest += data
+                await self._more()
         parsed, self._rest = found
         return parsed
 
+    async def _more(self) -> None:
+        data = await self._line.receive()
+        if not data:
+            raise EOFError(f"the stream ended in the middle: {self._rest!r}")
+        self._rest += data
+
     async def rest(self) -> list[Frame]:
         """Read frames until the end of the stream."""
-        data = self._rest + await self.raw_rest()
-        self._rest = b""
-        return list(parse_frames(data))
+        return list(parse_frames(await self.raw_rest()))
 
     async def raw_rest(self) -> bytes:
         """Read bytes until the end of the stream, or its reset."""
-        data = b""
         with fail_after(BOUND):
-            try:
-                while more := await self.reader.read(65536):
-                    data += more
-            except ConnectionError:
-                pass
+            with suppress(ConnectionError):
+                while data := await self._line.receive():
+                    self._rest += data
+        data, self._rest = self._rest, b""
         return data
+
+    async def end(self) -> None:
+        """Wait for the end of the stream, which must come before anything else and not be a reset."""
+        with fail_after(BOUND):
+            assert self._rest == b""
+            assert await self._line.receive() == b""
 
     def hang_up(self) -> None:
         """End the stream as a process does that ends."""
-        self.writer.close()
+        self._line.hang_up()
 
     def reset(self) -> None:
         """End the stream as a process does that crashes."""
-        sock = self.writer.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.writer.transport.abort()
+        self._line.reset()
 
 
 def opening(path: str = "/", *fields: str, host: str = "test") -> bytes:
@@ -166,19 +171,12 @@ def opening(path: str = "/", *fields: str, host: str = "test") -> bytes:
 @asynccontextmanager
 async def raw_peer(server: Server, *, receive_buffer: int | None = None) -> AsyncIterator[Peer]:
     """Connect and say nothing."""
-    sock = socket.socket()
-    sock.setblocking(False)
-    if receive_buffer is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     with fail_after(BOUND):
-        await asyncio.get_running_loop().sock_connect(sock, (server.host, server.port))
-        reader, writer = await asyncio.open_connection(sock=sock)
+        peer = Peer(await dial(server.host, server.port, receive_buffer))
     try:
-        yield Peer(reader, writer)
+        yield peer
     finally:
-        writer.close()
-        with suppress(OSError):
-            await writer.wait_closed()
+        peer.hang_up()
 
 
 @asynccontextmanager
@@ -369,9 +367,9 @@ class Story:
         finally:
             self.ended.set()
 
-    async def end(self) -> list[Any]:
+    async def end(self, bound: float = BOUND) -> list[Any]:
         """Wait for the handler's end, and give all that was seen."""
-        with fail_after(BOUND):
+        with fail_after(bound):
             await self.ended.wait()
         return self.seen
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AsyncExitStack
 
 import anyio
@@ -11,6 +10,7 @@ import pytest
 import flowsock.wire.codec
 from flowsock import App, BufferOverflow, CloseCode, CloseReason, MutableSharedFlow, Session, connect, serve
 from flowsock.wire.frames import encode_frame
+from tests.sessions.conftest import ASYNCIO
 from tests.sessions.support import BOUND, failures, open_peer, until, ws
 from tests.typing.check_seed_pipelines import app, messages
 
@@ -118,11 +118,12 @@ async def test_a_message_is_encoded_once_for_all_sessions(monkeypatch: pytest.Mo
     assert encoded == [b"to everybody"]
 
 
+@pytest.mark.parametrize("anyio_backend", ASYNCIO, indirect=True)
 async def test_an_idle_chat_session_has_two_tasks() -> None:
     async with serve(app, port=0) as server, AsyncExitStack() as stack:
-        before = len(asyncio.all_tasks())
+        before = len(anyio.get_running_tasks())
         for _ in range(10):
             await stack.enter_async_context(open_peer(server, "/chat"))
         await until(lambda: messages.subscription_count.value == 10)
-        handlers = len(asyncio.all_tasks()) - before
+        handlers = len(anyio.get_running_tasks()) - before
         assert handlers <= 20

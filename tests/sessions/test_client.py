@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+from anyio.abc import SocketAttribute
+from anyio.streams.tls import TLSListener
 
 from flowsock import (
     App,
@@ -24,6 +26,8 @@ from flowsock import (
 )
 from flowsock.sessions.url import WebSocketURL, parse_url
 from flowsock.wire.handshake import accept_key
+from tests.sessions.conftest import ASYNCIO, SOCKETS
+from tests.sessions.lines import answering
 from tests.sessions.support import (
     BOUND,
     Peer,
@@ -41,6 +45,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
+    from anyio.abc import AnyByteStream
+
+    from tests.sessions.lines import Raw
+
 pytestmark = pytest.mark.anyio
 
 
@@ -55,25 +63,17 @@ async def sleeper(session: Session) -> None:
 @asynccontextmanager
 async def raw_server(talk: Callable[[Peer], Awaitable[None]]) -> AsyncIterator[str]:
     """A server made of bytes, so that it can misbehave; gives the URL."""
-    errors: list[BaseException] = []
 
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve_one(line: Raw) -> None:
         try:
-            await talk(Peer(reader, writer))
-        except (ConnectionError, asyncio.IncompleteReadError):
+            await talk(Peer(line))
+        except (ConnectionError, EOFError):
             pass
-        except BaseException as error:
-            errors.append(error)
         finally:
-            writer.close()
+            line.hang_up()
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    try:
-        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-    finally:
-        server.close()
-        await server.wait_closed()
-        assert errors == []
+    async with answering(serve_one) as port:
+        yield f"ws://127.0.0.1:{port}/"
 
 
 async def accept(peer: Peer, *behind: bytes, fields: str = "") -> None:
@@ -172,6 +172,7 @@ async def test_a_server_that_does_not_answer_is_given_up_and_left() -> None:
             await left.wait()
 
 
+@pytest.mark.parametrize("anyio_backend", SOCKETS, indirect=True)
 @pytest.mark.skipif(which("openssl") is None, reason="makes its certificate with openssl")
 async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
     key, certificate = str(tmp_path / "key"), str(tmp_path / "certificate")
@@ -182,15 +183,21 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
 
-    async def connected(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    async def connected(_stream: object) -> None:
         pytest.fail("the client trusted it")
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=context)
-    with pytest.raises(ssl.SSLCertVerificationError, match="self-signed"):
-        async with connect(f"wss://127.0.0.1:{server.sockets[0].getsockname()[1]}/"):
-            pytest.fail("opened")
-    server.close()
-    await server.wait_closed()
+    async def refused(_error: BaseException, stream: AnyByteStream) -> None:
+        await anyio.aclose_forcefully(stream)
+
+    sockets = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    port = sockets.extra(SocketAttribute.local_port)
+    async with TLSListener(sockets, context) as listener, anyio.create_task_group() as tasks:
+        listener.handle_handshake_error = refused  # type: ignore[method-assign, assignment]
+        tasks.start_soon(listener.serve, connected)
+        with pytest.raises(ssl.SSLCertVerificationError, match="self-signed"):
+            async with connect(f"wss://127.0.0.1:{port}/"):
+                pytest.fail("opened")
+        tasks.cancel_scope.cancel()
 
 
 async def test_cancelling_while_opening_leaves_the_server() -> None:
@@ -397,35 +404,47 @@ async def test_a_child_that_raises_ends_the_body_and_closes_with_1011() -> None:
         assert story.reason == CloseReason(1011)
 
 
-@pytest.mark.parametrize("how", ["scope", "task"])
-async def test_a_body_cancelled_from_outside_tells_the_server_and_does_not_wait(how: str) -> None:
-    told: list[Any] = []
-    opened = anyio.Event()
+class Sleeping:
+    """A client that only sleeps, and what its server is told at its end."""
 
-    async def talk(peer: Peer) -> None:
+    def __init__(self) -> None:
+        self.opened = anyio.Event()
+        self.told: list[Any] = []
+
+    async def talk(self, peer: Peer) -> None:
         await accept(peer)
-        told.append(await peer.frame())
+        self.told.append(await peer.frame())
 
-    async def run(url: str) -> None:
+    async def run(self, url: str) -> None:
         async with connect(url, close_timeout=60):
-            opened.set()
+            self.opened.set()
             await anyio.sleep_forever()
 
-    async with raw_server(talk) as url:
+
+async def test_a_body_cancelled_from_outside_tells_the_server_and_does_not_wait() -> None:
+    client = Sleeping()
+    async with raw_server(client.talk) as url:
         with anyio.fail_after(BOUND):
-            if how == "scope":
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(run, url)
-                    await opened.wait()
-                    tasks.cancel_scope.cancel()
-            else:
-                task = asyncio.create_task(run(url))
-                await opened.wait()
-                task.cancel()
-                with pytest.raises(asyncio.CancelledError):
-                    await task
-            await until(lambda: told)
-    assert told == [close_frame(1001)]
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(client.run, url)
+                await client.opened.wait()
+                tasks.cancel_scope.cancel()
+            await until(lambda: client.told)
+    assert client.told == [close_frame(1001)]
+
+
+@pytest.mark.parametrize("anyio_backend", [*ASYNCIO, "memory on asyncio"], indirect=True)
+async def test_a_task_cancelled_from_outside_tells_the_server_and_does_not_wait() -> None:
+    client = Sleeping()
+    async with raw_server(client.talk) as url:
+        with anyio.fail_after(BOUND):
+            task = asyncio.create_task(client.run(url))
+            await client.opened.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await until(lambda: client.told)
+    assert client.told == [close_frame(1001)]
 
 
 async def test_a_timeout_around_the_block_is_a_timeout() -> None:
@@ -541,7 +560,7 @@ async def test_echo_pipelines_and_async_for_work_on_this_end_too() -> None:
 
 async def test_many_clients_open_and_close(caplog: pytest.LogCaptureFixture) -> None:
     async with handling(echo) as server:
-        before = len(asyncio.all_tasks())
+        before = len(anyio.get_running_tasks())
 
         async def talk() -> None:
             for number in range(5):
@@ -553,5 +572,5 @@ async def test_many_clients_open_and_close(caplog: pytest.LogCaptureFixture) -> 
             for _ in range(40):
                 tasks.start_soon(talk)
         await until(lambda: server.open_sessions == 0)
-        await until(lambda: len(asyncio.all_tasks()) <= before)
+        await until(lambda: len(anyio.get_running_tasks()) <= before)
     assert failures(caplog) == []

@@ -13,12 +13,13 @@ from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK, Inv
 from websockets.protocol import State
 
 from flowsock import App, CloseReason, HandshakeRejected, Session, SessionAborted, connect, serve
+from tests.sessions.conftest import ASYNCIO
 from tests.sessions.support import BOUND, Story, failures, handling, until, ws
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ASYNCIO, indirect=True)]
 
 MESSAGES: list[Any] = [
     pytest.param("hello", id="text"),

@@ -10,13 +10,15 @@ import anyio
 import pytest
 
 from flowsock import App, Response, serve
+from tests.sessions.conftest import SOCKETS
 from tests.sessions.support import failures, raw_peer, request_head
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-pytestmark = pytest.mark.anyio
+# Files are read in threads, for which virtual time does not wait.
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", SOCKETS, indirect=True)]
 
 
 class Answer(NamedTuple):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import socket
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -13,6 +12,7 @@ import pytest
 from flowsock import App, Server, Session, connect, serve
 from flowsock.scopes.groups import task_group
 from flowsock.sessions.server_handshake import ServerHandshake
+from tests.sessions.lines import dial
 from tests.sessions.support import (
     BOUND,
     PING,
@@ -151,13 +151,13 @@ async def test_a_client_that_goes_in_mid_handshake_leaves_nothing(
     start: bytes, way: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with handling(echo, close_timeout=0.05) as server:
-        before = len(asyncio.all_tasks())
+        before = len(anyio.get_running_tasks())
         for _ in range(10):
             async with raw_peer(server) as peer:
                 await peer.send(start)
                 getattr(peer, way)()
         await until(lambda: not server.unfinished and server.open_sessions == 0)
-        await until(lambda: len(asyncio.all_tasks()) <= before)
+        await until(lambda: len(anyio.get_running_tasks()) <= before)
     assert failures(caplog) == []
 
 
@@ -194,14 +194,10 @@ async def test_a_page_and_a_session_on_one_path() -> None:
 
 
 async def test_an_answer_survives_a_body_that_nobody_reads() -> None:
-    loop = asyncio.get_running_loop()
-    async with serve(App(), port=0) as server:
-        with socket.socket() as client, anyio.fail_after(BOUND):
-            client.setblocking(False)
-            await loop.sock_connect(client, (server.host, server.port))
-            # Nothing is read before all is sent: a reset would take the answer away.
-            await loop.sock_sendall(client, request_head("POST", "/") + b"x" * 5_000_000)
-            assert (await loop.sock_recv(client, 100)).startswith(b"HTTP/1.1 404 ")
+    async with serve(App(), port=0) as server, raw_peer(server) as peer:
+        # Nothing is read before all is sent: a reset would take the answer away.
+        await peer.send(request_head("POST", "/") + b"x" * 5_000_000)
+        assert (await peer.raw_rest()).startswith(b"HTTP/1.1 404 ")
 
 
 class HandedOver(RecordingTransport):
@@ -262,11 +258,11 @@ async def test_a_client_that_went_before_the_session_is_1006() -> None:
 
 async def test_a_port_in_use_is_an_os_error_and_nothing_is_left() -> None:
     async with serve(App(), port=0) as server:
-        before = len(asyncio.all_tasks())
+        before = len(anyio.get_running_tasks())
         with pytest.raises(OSError, match=str(server.port)):
             async with serve(App(), port=server.port):
                 pytest.fail("two servers on one port")
-        assert len(asyncio.all_tasks()) == before
+        assert len(anyio.get_running_tasks()) == before
 
 
 async def test_two_servers_at_once_serve_one_app() -> None:
@@ -293,12 +289,12 @@ async def test_a_stopped_server_does_not_listen() -> None:
     async with serve(App(), port=0) as server:
         pass
     with pytest.raises(ConnectionRefusedError):
-        await asyncio.open_connection(server.host, server.port)
+        await dial(server.host, server.port, None)
 
 
 async def test_the_url_of_an_ipv6_server_has_brackets() -> None:
     async with task_group() as tasks:
-        server = Server(App(), tasks, asyncio.get_running_loop())
+        server = Server(App(), tasks, ManualClock())
         server.host, server.port = "::1", 8080
         assert server.url == "http://[::1]:8080"
         server.host = "127.0.0.1"
@@ -343,13 +339,12 @@ async def test_a_cancellation_while_draining_ends_the_handlers_at_once() -> None
 
     async def run() -> None:
         async with handling(handler, drain_timeout=60) as server:
-            context = open_peer(server)
-            await context.__aenter__()
+            await stack.enter_async_context(open_peer(server))
             await until(lambda: server.open_sessions)
             left.set()
 
     with anyio.fail_after(BOUND):
-        async with anyio.create_task_group() as tasks:
+        async with AsyncExitStack() as stack, anyio.create_task_group() as tasks:
             tasks.start_soon(run)
             await left.wait()
             await anyio.wait_all_tasks_blocked()
@@ -435,7 +430,7 @@ async def test_connecting_and_leaving_many_times_leaves_nothing(caplog: pytest.L
         async with open_peer(server):
             pass
         await until(lambda: server.open_sessions == 0)
-        tasks, descriptors = len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd"))
+        tasks, descriptors = len(anyio.get_running_tasks()), len(os.listdir("/proc/self/fd"))
         for number in range(200):
             async with open_peer(server) as peer:
                 await peer.send(text("x"))
@@ -451,7 +446,7 @@ async def test_connecting_and_leaving_many_times_leaves_nothing(caplog: pytest.L
                     await peer.send(frame(0x83))
                     await peer.rest()
         await until(lambda: server.open_sessions == 0)
-        await until(lambda: len(asyncio.all_tasks()) <= tasks)
+        await until(lambda: len(anyio.get_running_tasks()) <= tasks)
         await until(lambda: len(os.listdir("/proc/self/fd")) <= descriptors)
         assert not server.unfinished
     assert failures(caplog) == []

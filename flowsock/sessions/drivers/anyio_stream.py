@@ -15,13 +15,13 @@ from flowsock.sessions.drivers.stream_transport import StreamTransport
 from flowsock.sessions.drivers.task_clock import TaskClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from ssl import SSLContext
     from types import TracebackType
 
     from anyio.abc import ByteStream, SocketListener, SocketStream, TaskGroup
-    from anyio.streams.stapled import MultiListener
 
+    from flowsock.sessions.drivers.driver import Listener
     from flowsock.sessions.handshake import Handshake
 
 _logger = logging.getLogger("flowsock")
@@ -41,13 +41,13 @@ class AnyioDriver:
     __slots__ = ("_block", "_ended", "_tasks", "_transports", "clock")
 
     def __init__(self) -> None:
-        self.clock = TaskClock()
         self._block = task_group()
         self._transports: set[StreamTransport] = set()
         self._ended = WaitingRoom()
 
     async def __aenter__(self) -> Self:
         self._tasks = await self._block.__aenter__()
+        self.clock = TaskClock()
         self._tasks.start_soon(self.clock.run)
         return self
 
@@ -62,16 +62,19 @@ class AnyioDriver:
         self.clock.stop()
         return await self._block.__aexit__(kind, error, traceback)
 
-    async def listen(self, make: Callable[[], Handshake], host: str, port: int) -> AnyioListener:
-        sockets = await anyio.create_tcp_listener(local_host=host, local_port=port, backlog=_BACKLOG)
-        listener = AnyioListener(sockets, lambda stream: self._carry(stream, make()))
-        listener.start(self._tasks)
-        return listener
+    async def listen(self, make: Callable[[], Handshake], host: str, port: int) -> Listener:
+        try:
+            sockets = await anyio.create_tcp_listener(local_host=host, local_port=port, backlog=_BACKLOG)
+        except OSError as error:
+            raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from None
+        listeners = cast("Sequence[SocketListener]", sockets.listeners)
+        return AnyioListener(listeners, self._tasks, lambda stream: self.carry(stream, make()))
 
     async def open(self, handshake: Handshake, host: str, port: int, context: SSLContext | None) -> StreamTransport:
-        return self._carry(await _connect(host, port, context), handshake)
+        return self.carry(await _connect(host, port, context), handshake)
 
-    def _carry(self, stream: ByteStream, handshake: Handshake) -> StreamTransport:
+    def carry(self, stream: ByteStream, handshake: Handshake) -> StreamTransport:
+        """Run a stream until it ends, beginning with a handshake."""
         transport = StreamTransport(stream, handshake)
         self._transports.add(transport)
         handshake.connection_made(transport)
@@ -97,44 +100,37 @@ async def _connect(host: str, port: int, context: SSLContext | None) -> ByteStre
 
 
 class AnyioListener:
-    """Listening sockets, with a task for each."""
+    """Listening sockets, each with a task that takes its connections."""
 
-    __slots__ = ("_scope", "_sockets", "_take")
+    __slots__ = ("_scopes", "_take", "address")
 
-    def __init__(self, sockets: MultiListener[SocketStream], take: Callable[[SocketStream], object]) -> None:
-        self._sockets = sockets
+    def __init__(self, sockets: Sequence[SocketListener], tasks: TaskGroup, take: Callable[[SocketStream], object]) -> None:
+        host, port, *_ = sockets[0].extra(SocketAttribute.raw_socket).getsockname()
+        self.address: tuple[str, int] = host, port
         self._take = take
-        self._scope = anyio.CancelScope()
-
-    @property
-    def address(self) -> tuple[str, int]:
-        host, port, *_ = self._sockets.listeners[0].extra(SocketAttribute.raw_socket).getsockname()
-        return host, port
-
-    def start(self, tasks: TaskGroup) -> None:
-        """Begin to take connections."""
-        tasks.start_soon(self._run)
+        self._scopes = [anyio.CancelScope() for _ in sockets]
+        for listener, scope in zip(sockets, self._scopes, strict=True):
+            tasks.start_soon(self._run, listener, scope)
 
     def close(self) -> None:
-        self._scope.cancel()
+        for scope in self._scopes:
+            scope.cancel()
 
-    async def _run(self) -> None:
+    async def _run(self, listener: SocketListener, scope: anyio.CancelScope) -> None:
         try:
-            with self._scope:
-                async with task_group() as tasks:
-                    for listener in self._sockets.listeners:
-                        tasks.start_soon(self._accept, cast("SocketListener", listener))
+            with scope:
+                while True:
+                    await self._accept(listener)
         finally:
-            await anyio.aclose_forcefully(self._sockets)
+            await anyio.aclose_forcefully(listener)
 
     async def _accept(self, listener: SocketListener) -> None:
-        while True:
-            try:
-                stream = await listener.accept()
-            except anyio.BrokenResourceError as error:
-                if not isinstance(cause := error.__cause__, OSError) or cause.errno not in _FULL:
-                    raise
-                _logger.error("no connection can be taken, trying again: %s", cause)
-                await anyio.sleep(_PAUSE)
-            else:
-                self._take(stream)
+        try:
+            stream = await listener.accept()
+        except anyio.BrokenResourceError as error:
+            if not isinstance(cause := error.__cause__, OSError) or cause.errno not in _FULL:
+                raise
+            _logger.error("no connection can be taken, trying again: %s", cause)
+            await anyio.sleep(_PAUSE)
+        else:
+            self._take(stream)

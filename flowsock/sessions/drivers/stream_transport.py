@@ -13,6 +13,8 @@ from flowsock.parking import WaitingRoom
 from flowsock.scopes.groups import task_group
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from anyio.abc import ByteStream
 
     from flowsock.sessions.transport import StreamProtocol
@@ -40,6 +42,7 @@ class StreamTransport:
     __slots__ = (
         "_closing",
         "_eof_due",
+        "_error",
         "_high",
         "_protocol",
         "_queue",
@@ -63,6 +66,7 @@ class StreamTransport:
         self._reading_paused = False
         self._eof_due = False
         self._closing = False
+        self._error: Exception | None = None
         self._readers = WaitingRoom()
         self._writers = WaitingRoom()
 
@@ -130,26 +134,30 @@ class StreamTransport:
 
     async def run(self) -> None:
         """Carry bytes until one side ends the stream; cancelling the task that runs this does not, for last words' sake."""
-        error: Exception | None = None
-        try:
-            with self._scope:
-                await self._carry()
-        except _GONE as gone:
-            error = gone
-        except Exception as failure:
-            _logger.exception("the protocol of a stream failed")
-            error = failure
-        self._closing = True
+        with self._scope:
+            async with task_group() as tasks:
+                tasks.start_soon(self._guard, self._read)
+                await self._guard(self._write)
+                tasks.cancel_scope.cancel()
+            await self._guard(self._stream.aclose)
         with anyio.CancelScope(shield=True):
             await anyio.aclose_forcefully(self._stream)
-        self._protocol.connection_lost(error)
+        self._protocol.connection_lost(self._error)
 
-    async def _carry(self) -> None:
-        async with task_group() as tasks:
-            tasks.start_soon(self._read)
-            await self._write()
-            tasks.cancel_scope.cancel()
-        await self._stream.aclose()
+    async def _guard(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Take one step; the first error of any ends the stream, and more may follow from it."""
+        try:
+            await step()
+        except _GONE as error:
+            self._fail(error)
+        except Exception as error:
+            _logger.exception("the protocol of a stream failed")
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        if self._error is None:
+            self._error = error
+        self.abort()
 
     async def _read(self) -> None:
         while not self._closing:
