@@ -25,10 +25,17 @@ CANNOT_HOLD: Final[dict[str, str]] = {
         "Only the backend cancels: an error that an inner flow raises is never taken for a quiet end, which would drop "
         "what it had not emitted."
     ),
+    "shared_flow-06": (
+        "Direct dispatch: an idle collector takes the value inside `emit_nowait`, so nobody has to be waited for; a busy "
+        "one refuses it."
+    ),
     "virtual_time-04": "No code moves the clock by hand: it jumps to the next timer when every task waits.",
     "virtual_time-06": "The clock cannot be advanced by hand, so not by a negative time either.",
     "virtual_time-07": (
         "The clock does not tell background tasks from others: any timer moves it, and a test ends when its scope does."
+    ),
+    "turbine-13": (
+        "A turbine waits on the clock of the event loop: on virtual time its test is over at once, and deterministic."
     ),
 }
 

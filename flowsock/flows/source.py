@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
+from anyio.lowlevel import checkpoint_if_cancelled
 from attrs import frozen
 
 from flowsock.flows.steps import MOST_STEPS, Steps
@@ -150,8 +151,8 @@ class Operator(Source[T_co]):
         return self.concurrent or self.upstream.is_concurrent
 
 
-async def collect_until(upstream: Source[Any], make_emit: Callable[[Stop], Emit[Any]]) -> None:
-    """Collect until the emit function raises the stop it was made with."""
+async def collect_until(upstream: Source[Any], make_emit: Callable[[Stop], Emit[Any]]) -> bool:
+    """Collect until the emit function raises the stop it was made with; tell whether it did."""
     stop = Stop()
     try:
         await upstream.collect(make_emit(stop))
@@ -159,3 +160,11 @@ async def collect_until(upstream: Source[Any], make_emit: Callable[[Stop], Emit[
         # A user's task group on the way wraps what passes through it.
         if raised is not stop and not (isinstance(raised, BaseExceptionGroup) and collapse(raised) is stop):
             raise
+        return True
+    return False
+
+
+async def collect_while(upstream: Source[Any], make_emit: Callable[[Stop], Emit[Any]]) -> None:
+    """Collect like `collect_until`; a stop does not hide that the collecting task was cancelled meanwhile."""
+    if await collect_until(upstream, make_emit):
+        await checkpoint_if_cancelled()

@@ -11,7 +11,7 @@ from flowsock import Backoff, Emitter, Flow, MutableSharedFlow, as_flow, corouti
 from tests.turns import a_while, settled
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 pytestmark = pytest.mark.anyio
 
@@ -216,7 +216,8 @@ async def test_the_order_of_events() -> None:
 
 async def test_after_a_normal_end_the_action_may_emit() -> None:
     """Scenarios on_completion-05, on_completion-11 and on_completion-12."""
-    assert await flow_of("a", "b").on_completion(lambda emit, _cause: emit("Done")).to_list() == ["a", "b", "Done"]
+    done = flow_of("a", "b", "c").on_completion(lambda emit, _cause: emit("Done"))
+    assert await done.to_list() == ["a", "b", "c", "Done"]
     assert await empty_flow().on_completion(lambda emit, _cause: emit(42)).to_list() == [42]
     causes: list[object] = []
 
@@ -284,22 +285,43 @@ async def test_after_a_cancellation_the_action_runs_and_the_cancellation_goes_on
 
 
 async def test_an_early_stop_from_below_is_no_normal_end() -> None:
-    """Scenarios on_completion-09, on_completion-13, on_completion-15 and on_completion-16."""
+    """Scenarios on_completion-09 and on_completion-16."""
     causes: list[BaseException | None] = []
-    never = MutableSharedFlow[int]()
 
     async def end(emit: Emitter[Any], cause: BaseException | None) -> None:
         causes.append(cause)
         await emit(42)
-        await never.collect(emit)
 
-    with fail_after(5):
-        assert await flow_of(239).on_completion(end).first() == 239
-        assert await flow_of(1, 2, 3).on_completion(end).take(1).to_list() == [1]
-        assert await flow_of(1, 2, 3).take(2).on_completion(end).take(1).to_list() == [1]
-        assert await flow_of(1, 2, 3).take(100).on_completion(end).first() == 1
-    assert len(causes) == 4
+    assert await flow_of(239).on_completion(end).first() == 239
+    assert await flow_of(1, 2, 3).take(100).on_completion(end).first() == 1
+    assert len(causes) == 2
     assert None not in causes
+
+
+def zipped(values: Flow[int]) -> Flow[int]:
+    return values.zip_with(flow_of(1), lambda value, _one: value)
+
+
+BETWEEN: dict[str, tuple[Callable[[Flow[int]], Flow[int]], Callable[[Flow[int]], Flow[int]]]] = {
+    "zip, take": (lambda values: values.zip_with(flow_of(1, 2), lambda value, _: value), lambda values: values.take(1)),
+    "take, zip": (lambda values: values.take(2), zipped),
+    "take, first": (lambda values: values.take(2), lambda values: as_flow(values.first)),
+    "zip, first": (zipped, lambda values: as_flow(values.first)),
+    "take, take": (lambda values: values.take(2), lambda values: values.take(1)),
+    "zip, zip": (lambda values: values.zip_with(flow_of(1, 2), lambda value, _: value), zipped),
+}
+
+
+@pytest.mark.parametrize("name", BETWEEN)
+async def test_between_two_limits_the_lower_one_is_the_cause_of_the_end(name: str) -> None:
+    """Scenario on_completion-15."""
+    upper, lower = BETWEEN[name]
+    causes: list[BaseException | None] = []
+    ended = upper(flow_of(1, 2, 3)).on_completion(lambda _emit, cause: causes.append(cause))
+    with fail_after(5):
+        assert await lower(ended).to_list() == [1]
+    assert len(causes) == 1
+    assert causes[0] is not None
 
 
 async def test_a_failing_action_replaces_the_cause() -> None:

@@ -94,7 +94,7 @@ async def test_overflow_follows_the_policy(overflow: BufferOverflow, seen: list[
 
 @pytest.mark.anyio
 async def test_a_rendezvous_waits_for_everybody_to_pick_the_value_up() -> None:
-    """Rule SF4; an idle collector picks it up inside the call, unlike Kotlin's (shared_flow-06)."""
+    """Rule SF4; an idle collector picks it up inside the call, unlike Kotlin's."""
     shared = MutableSharedFlow[int]()
     async with coroutine_scope() as scope:
         fast = Subscriber(scope, shared, fast=True)
@@ -260,13 +260,15 @@ async def test_subscription_count_is_a_state_that_hides_no_change() -> None:
     async with coroutine_scope() as scope:
         shared.subscription_count.on_each(counts.append).launch_in(scope)
         await settled()
-        jobs = [shared.launch_in(scope), shared.launch_in(scope)]
+        first, second = Subscriber(scope, shared, fast=True), Subscriber(scope, shared, fast=True)
         await settled()
         assert shared.subscription_count.value == 2
-        for job in jobs:
-            await job.cancel_and_join()
-            shared.emit_nowait(1)
+        await first.job.cancel_and_join()
+        shared.emit_nowait(17)
+        await second.job.cancel_and_join()
+        shared.emit_nowait(24)
         await settled()
+        assert (first.seen, second.seen) == ([], [17])
         assert counts == [0, 1, 2, 1, 0]
         assert await shared.subscription_count.first() == 0
         scope.cancel()

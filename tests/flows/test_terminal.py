@@ -111,6 +111,8 @@ async def test_last() -> None:
     assert await flow_of(1, None).last() is None
     assert await flow_of(1, None).last(default=5) is None
     assert await empty_flow().last(default=None) is None
+    with pytest.raises(NoSuchElement, match="last"):
+        await empty_flow().last()
     with pytest.raises(ValueError, match="upstream"):
         await one_then_error().last()
 
@@ -156,7 +158,7 @@ async def test_reduce(made: Callable[..., Any]) -> None:
 
 
 async def test_single() -> None:
-    """Scenarios terminal-09, terminal-11 and terminal-14."""
+    """Scenarios terminal-11 and terminal-14."""
     nothing: Flow[int | None] = flow_of(None)
     assert await nothing.single() is None
     assert await nothing.single(default=1) is None

@@ -325,6 +325,7 @@ async def test_elements_are_never_compared_hashed_or_shown() -> None:
     )
     assert (await pipeline.to_list())[0] is touchy
     assert await pipeline.first() is touchy
+    assert await pipeline.first(default=None) is touchy
     assert await pipeline.last() is touchy
     assert await pipeline.single() is touchy
     assert await pipeline.first(lambda _value: True) is touchy

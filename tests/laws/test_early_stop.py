@@ -144,6 +144,31 @@ async def test_even_who_swallows_everything_gets_no_value_past_a_take() -> None:
     assert seen == [1]
 
 
+STOPPING: dict[str, Callable[[Flow[int], Callable[[int], bool]], Awaitable[object]]] = {
+    "take_while": lambda flow, stop: flow.take_while(lambda value: not stop(value)).collect(),
+    "transform_while": lambda flow, stop: flow.transform_while(lambda _emit, value: not stop(value)).collect(),
+    "first": lambda flow, stop: flow.first(stop),
+    "any": lambda flow, stop: flow.any(stop),
+    "all": lambda flow, stop: flow.all(lambda value: not stop(value)),
+    "none": lambda flow, stop: flow.none(stop),
+}
+
+
+@pytest.mark.parametrize("name", STOPPING)
+async def test_a_stop_does_not_hide_a_cancellation(name: str) -> None:
+    """Rule G9: what was found is not handed to a task that was cancelled while it was looked for."""
+    log: list[str] = []
+    async with coroutine_scope() as scope:
+
+        def stop(value: int) -> bool:
+            scope.cancel()
+            return value == 1
+
+        await STOPPING[name](numbers(), stop)
+        log.append("not reached")
+    assert log == []
+
+
 @pytest.mark.parametrize("limit", [lambda flow: flow.take(1).to_list(), lambda flow: flow.first()])
 async def test_a_stop_leaves_a_users_task_group_as_itself(limit: Callable[[Flow[int]], Awaitable[Any]]) -> None:
     """Scenario limit-03, in a generator and in a callback: the child is cancelled, and the stop is not wrapped."""

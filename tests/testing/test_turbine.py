@@ -139,7 +139,7 @@ async def test_the_wrong_end() -> None:
 
 @pytest.mark.usefixtures("virtual_clock")
 async def test_a_wait_fails_after_three_seconds_of_the_loops_clock() -> None:
-    """Scenario turbine-13; here virtual time counts, where Kotlin's is wall-clock time, so that the test is deterministic."""
+    """Here virtual time counts, where Kotlin's is wall-clock time, so that the test is deterministic."""
     start = current_time()
     with pytest.raises(AssertionError, match=r"nameless: expected an item, found nothing \(waited 3 s\)"):
         async with turbine(endless(), name="nameless") as events:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from flowsock.emitting import Emitter, Then, waiting
-from flowsock.flows.source import HotSource, Operator, Staged, collect_until, staged
+from flowsock.flows.source import HotSource, Operator, Staged, collect_until, collect_while, staged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +75,7 @@ class TakeWhile(Operator[Any]):
 
             return test
 
-        await collect_until(self.upstream, limit)
+        await collect_while(self.upstream, limit)
 
 
 class TransformWhile(Operator[Any]):
@@ -102,7 +102,7 @@ class TransformWhile(Operator[Any]):
 
             return test
 
-        await collect_until(self.upstream, limit)
+        await collect_while(self.upstream, limit)
 
 
 def cancellable(source: Source[Any]) -> Source[Any]:

@@ -8,7 +8,7 @@ from flowsock.channels.channel import NOTHING
 from flowsock.emitting import Then
 from flowsock.errors import NoSuchElement
 from flowsock.flows.operators.transform import mapped
-from flowsock.flows.source import collect_until
+from flowsock.flows.source import collect_while
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ async def find(source: Source[Any], predicate: Callable[[Any], Any] | None, *, w
 
         return test
 
-    await collect_until(source, search)
+    await collect_while(source, search)
     return found
 
 
@@ -59,7 +59,7 @@ async def single(source: Source[Any], default: Any) -> Any:
 
         return keep
 
-    await collect_until(source, limit)
+    await collect_while(source, limit)
     if several and default is NOTHING:
         raise ValueError("the flow has more than the one element that single() asked for")
     return _required(NOTHING if several else only, default, "the flow was empty: single() has nothing to give")
