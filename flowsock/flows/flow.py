@@ -786,7 +786,8 @@ class Flow(Generic[T_co]):
     def sample(self, period: float, /) -> Flow[T_co]:
         """Emit the newest value every ``period`` seconds, if there is one that was not emitted yet.
 
-        Law: the first tick comes one period after the start. On completion the value not yet emitted is dropped.
+        Law: the first tick comes one period after the start. A value that comes at the very instant of a tick belongs to the
+        next one. On completion the value not yet emitted is dropped.
 
         Raises:
             ValueError: the period is not above 0.

@@ -99,9 +99,11 @@ async def test_a_take_inside_a_take_and_the_outer_one_stop_only_themselves() -> 
         yield 1
         raise AssertionError("stopped before")
 
-    outer = as_flow(count()).flat_map_concat(lambda _value: inner().take(1)).take(3)
-    with fail_after(5):
-        assert await outer.to_list() == [1, 1, 1]
+    forever = as_flow(count())
+    emitting: Flow[int] = forever.transform(lambda emit, _value: emit.all(inner().take(1)))
+    for outer in (forever.flat_map_concat(lambda _value: inner().take(1)), emitting):
+        with fail_after(5):
+            assert await outer.take(3).to_list() == [1, 1, 1]
 
 
 async def test_takes_that_stop_at_the_same_value_end_one_after_the_other() -> None:
@@ -142,6 +144,17 @@ async def test_even_who_swallows_everything_gets_no_value_past_a_take() -> None:
 
     await numbers().transform(reckless).take(1).collect(handle)
     assert seen == [1]
+
+    @flow
+    async def stubborn() -> AsyncIterator[int]:
+        try:
+            yield 2
+        except BaseException:
+            yield -2
+
+    with pytest.raises(RuntimeError, match="ignored GeneratorExit"):
+        await stubborn().take(1).collect(handle)
+    assert seen == [1, 2]
 
 
 STOPPING: dict[str, Callable[[Flow[int], Callable[[int], bool]], Awaitable[object]]] = {

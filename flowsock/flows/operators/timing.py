@@ -13,6 +13,7 @@ from flowsock.channels.channel import NOTHING, Channel
 from flowsock.emitting import Then, settle, waiting
 from flowsock.flows.conduit import feed
 from flowsock.flows.source import Operator, collect_until, staged
+from flowsock.parking import event_clock
 from flowsock.scopes.groups import task_group
 
 if TYPE_CHECKING:
@@ -106,12 +107,19 @@ class Sample(Operator[Any]):
         self.period = period
 
     async def collect(self, emit: Emit[Any]) -> None:
+        now = event_clock()
+        due = horizon = now() + self.period
         newest: Any = NOTHING
+        following: Any = NOTHING
         ended = Event()
 
         def keep(value: Any) -> None:
-            nonlocal newest
-            newest = value
+            nonlocal newest, following
+            # The task of the tick may run after this one, although it is due.
+            if now() < horizon:
+                newest = value
+            else:
+                following = value
 
         async def watch() -> None:
             await self.upstream.collect(keep)
@@ -119,16 +127,16 @@ class Sample(Operator[Any]):
 
         async with task_group() as group:
             group.start_soon(watch)
-            due = current_time()
             while not ended.is_set():
-                due = max(due + self.period, current_time())
-                with CancelScope(deadline=due) as until_due:
+                with CancelScope(deadline=due):
                     await ended.wait()
-                if not until_due.cancelled_caught:
+                if now() < due:
                     return
-                if newest is not NOTHING:
-                    value, newest = newest, NOTHING
+                value, newest, following = newest, following, NOTHING
+                if value is not NOTHING:
+                    horizon = inf
                     await settle(emit(value))
+                due = horizon = max(due + self.period, now())
 
 
 class Timeout(Operator[Any]):
@@ -145,11 +153,12 @@ class Timeout(Operator[Any]):
     async def collect(self, emit: Emit[Any]) -> None:
         if self.seconds <= 0:
             raise self._expired()
-        watch = CancelScope(deadline=current_time() + self.seconds)
+        now = event_clock()
+        watch = CancelScope(deadline=now() + self.seconds)
 
         def limit(stop: Stop) -> Emit[Any]:
             def restart(_result: object) -> object:
-                watch.deadline = current_time() + self.seconds
+                watch.deadline = now() + self.seconds
                 return None
 
             def pass_on(value: Any) -> object:
