@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from flowsock.sessions.slow_reader import SlowReader as SlowReader
     from flowsock.wire.close import CloseCode as CloseCode
     from flowsock.wire.close import CloseReason as CloseReason
+    from flowsock.wire.deflate import Deflate as Deflate
     from flowsock.wire.frame import Frame as Frame
     from flowsock.wire.frame import Opcode as Opcode
     from flowsock.wire.request import Request as Request
@@ -91,6 +92,7 @@ _LAZY = {
     "App": "flowsock.sessions.app",
     "CloseCode": "flowsock.wire.close",
     "CloseReason": "flowsock.wire.close",
+    "Deflate": "flowsock.wire.deflate",
     "Frame": "flowsock.wire.frame",
     "Opcode": "flowsock.wire.frame",
     "RawSession": "flowsock.sessions.raw_session",
@@ -119,6 +121,7 @@ __all__ = (
     "ChannelClosed",
     "CloseCode",
     "CloseReason",
+    "Deflate",
     "Emitter",
     "Flow",
     "FlowsockError",

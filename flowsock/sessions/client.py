@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from flowsock.sessions.drivers.driver import Driver
     from flowsock.sessions.transport import HandshakeTransport
+    from flowsock.wire.handshake import Agreement
     from flowsock.wire.headers import HeadersLike
 
 
@@ -76,7 +77,12 @@ class connect(Generic[In, Out]):
         self._driver = driver
         self._key = new_key()
         self._head = client_request(
-            self._url.authority, self._url.target, self._key, headers=headers, subprotocols=self._subprotocols
+            self._url.authority,
+            self._url.target,
+            self._key,
+            headers=headers,
+            subprotocols=self._subprotocols,
+            deflate=self._config.deflate,
         )
         self._request = Request("GET", self._url.target, Headers([("host", self._url.authority), *Headers(headers)]))
 
@@ -100,12 +106,12 @@ class connect(Generic[In, Out]):
             answered = await self._shake_hands(driver, handshake)
         if answered is None:
             raise TimeoutError(f"no session with {self._url.authority} within {self._open_timeout:g} s")
-        transport, subprotocol = answered
+        transport, agreement = answered
         terms = Terms(
             request=self._request,
             config=self._config,
             accepts=accepts,
-            subprotocol=subprotocol,
+            agreement=agreement,
             client=True,
             raw=self._raw,
         )
@@ -118,7 +124,7 @@ class connect(Generic[In, Out]):
         handshake.hand_over(session.connection)
         return session
 
-    async def _shake_hands(self, driver: Driver, handshake: ClientHandshake) -> tuple[HandshakeTransport, str | None]:
+    async def _shake_hands(self, driver: Driver, handshake: ClientHandshake) -> tuple[HandshakeTransport, Agreement]:
         context = None
         if self._url.secure:
             import ssl
@@ -127,8 +133,8 @@ class connect(Generic[In, Out]):
         transport = await driver.open(handshake, self._url.host, self._url.port, context)
         try:
             transport.write(self._head)
-            answer = await handshake.answer()
-            return transport, check_response(answer, self._key, subprotocols=self._subprotocols)
+            answer, offered = await handshake.answer(), self._config.deflate
+            return transport, check_response(answer, self._key, subprotocols=self._subprotocols, deflate=offered)
         except BaseException:
             transport.abort()
             raise

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import Attribute, evolve, field, fields_dict, frozen
+from attrs.validators import instance_of, optional
 
 from flowsock.sessions.slow_reader import SlowReader
+from flowsock.wire.deflate import Deflate, as_deflate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -42,7 +44,7 @@ class WebSocketConfig:
     Args:
         ping_interval: Seconds between two pings to a silent peer; ``None`` sends none.
         ping_timeout: Seconds after which a peer that answers nothing is given up.
-        max_message_size: Bytes in one received message, over all its fragments; ``None`` for no limit.
+        max_message_size: Bytes in one received message, over all its fragments and inflated; ``None`` for no limit.
         max_fragments: Frames in one received message.
         incoming_queue: Messages that wait for the handler before the socket is not read any more.
         outgoing_high_water: Bytes that wait for the peer before it counts as slow, and ``send`` suspends.
@@ -54,10 +56,11 @@ class WebSocketConfig:
         origins: Which browser pages may connect: ``"same"`` origin, ``"*"`` for all, or a list of origins. Requests without an
             Origin, so not from a browser, may always.
         subprotocols: What the server speaks, the preferred one first.
+        deflate: Whether messages may be compressed, and how: ``True``, or a `Deflate` with settings of your own.
 
     Raises:
         ValueError: a duration or a size is not positive, there is no such policy, or ``origins`` is a string that says nothing.
-        TypeError: ``subprotocols`` is one string.
+        TypeError: ``subprotocols`` is one string, or ``deflate`` is no setting.
     """
 
     ping_interval: float | None = field(default=20.0, validator=_positive)
@@ -73,6 +76,7 @@ class WebSocketConfig:
     close_timeout: float = field(default=10.0, validator=_positive)
     origins: AllowedOrigins = field(default="same", validator=_known_origins)
     subprotocols: tuple[str, ...] = field(default=(), converter=subprotocol_names)
+    deflate: Deflate | None = field(default=None, converter=as_deflate, validator=optional(instance_of(Deflate)))
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> WebSocketConfig:
         """Give a copy with some settings replaced.
@@ -100,7 +104,7 @@ class WebSocketConfig:
         return config
 
 
-_FIXED: Final = frozenset(("slow_reader", "origins", "subprotocols"))
+_FIXED: Final = frozenset(("slow_reader", "origins", "subprotocols", "deflate"))
 
 
 def raw_config(config: WebSocketConfig, settings: Mapping[str, Any]) -> WebSocketConfig:
@@ -108,9 +112,11 @@ def raw_config(config: WebSocketConfig, settings: Mapping[str, Any]) -> WebSocke
 
     Raises:
         TypeError: there is no such setting.
-        ValueError: a value is not allowed; a lost frame would break the message that it was of.
+        ValueError: a value is not allowed; a lost frame would break the message that it was of, and frames pass as they are.
     """
-    raw = config.with_overrides({"ping_interval": None, "slow_reader": SlowReader.SUSPEND, **settings})
+    raw = config.with_overrides({"ping_interval": None, "slow_reader": SlowReader.SUSPEND, "deflate": None, **settings})
     if raw.slow_reader is not SlowReader.SUSPEND:
         raise ValueError(f"a raw session loses no frames: slow_reader cannot be {raw.slow_reader.value!r} here")
+    if raw.deflate is not None:
+        raise ValueError("a raw session passes frames as they are: deflate cannot be on here")
     return raw

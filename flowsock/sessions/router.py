@@ -9,7 +9,7 @@ from attrs import frozen
 from flowsock.sessions.config import WebSocketConfig, raw_config
 from flowsock.sessions.registry import SessionRegistry
 from flowsock.sessions.routing import PageRoute, SessionRoute, page_route, session_route
-from flowsock.wire.handshake import choose_subprotocol, origin_error, upgrade_error
+from flowsock.wire.handshake import Agreement, choose_deflate, choose_subprotocol, origin_error, upgrade_error
 from flowsock.wire.response import Response, plain_response
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Upgrade:
 
     route: SessionRoute
     parameters: dict[str, str]
-    subprotocol: str | None
+    agreement: Agreement
 
 
 @frozen
@@ -155,4 +155,6 @@ class Router:
         refusal = upgrade_error(request) or origin_error(request, route.config.origins)
         if refusal is not None:
             return refusal
-        return Upgrade(route, parameters, choose_subprotocol(request, route.config.subprotocols))
+        config = route.config
+        agreement = Agreement(choose_subprotocol(request, config.subprotocols), choose_deflate(request, config.deflate))
+        return Upgrade(route, parameters, agreement)

@@ -109,15 +109,13 @@ class Server:
 
     async def _run_session(self, handshake: ServerHandshake, request: Request, upgrade: Upgrade) -> None:
         route = upgrade.route
-        terms = Terms(
-            request=request, config=route.config, accepts=route.accepts, subprotocol=upgrade.subprotocol, raw=route.raw
-        )
+        terms = Terms(request=request, config=route.config, accepts=route.accepts, agreement=upgrade.agreement, raw=route.raw)
         session = terms.session(handshake.transport, self._clock)
         self._open.add(session)
         self._app.sessions.add(session)
         self._keepalive.add(session.connection)
         try:
-            handshake.accept(session.connection, accept_response(request, subprotocol=upgrade.subprotocol))
+            handshake.accept(session.connection, accept_response(request, upgrade.agreement))
             if self._stopping:
                 # It was under way when the others were told.
                 session.connection.close(_STOPPING)

@@ -48,17 +48,19 @@ class Session(Generic[In, Out]):
     Attributes:
         request: The head of the opening request.
         subprotocol: What was agreed on, or ``None``.
+        deflate: How messages are compressed, as both sides agreed on, or ``None``.
         incoming: The messages of the peer, a hot flow; of several collectors each message goes to one. Messages that come
             before the first collector wait.
     """
 
-    __slots__ = ("_clock", "_connection", "_grace", "_incoming", "_scope", "incoming", "request", "subprotocol")
+    __slots__ = ("_clock", "_connection", "_grace", "_incoming", "_scope", "deflate", "incoming", "request", "subprotocol")
 
     _connection_type: ClassVar[type[Connection]] = Connection
 
     def __init__(self, terms: Terms, transport: Transport, clock: Clock, codec: Codec) -> None:
         self.request: Request = terms.request
-        self.subprotocol = terms.subprotocol
+        self.subprotocol = terms.agreement.subprotocol
+        self.deflate = terms.agreement.deflate
         self._clock = clock
         self._scope: Scope | None = None
         self._grace: Timer | None = None

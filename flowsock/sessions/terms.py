@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from flowsock.sessions.raw_session import RawSession
 from flowsock.sessions.session import Session
 from flowsock.wire.codec import Codec
+from flowsock.wire.deflate_codec import DeflateCodec
 from flowsock.wire.frame_codec import FrameCodec
+from flowsock.wire.handshake import Agreement
 
 if TYPE_CHECKING:
     from flowsock.sessions.config import WebSocketConfig
@@ -25,7 +27,7 @@ class Terms:
         request: The head of the opening request.
         config: The settings.
         accepts: The kinds of message that this end takes.
-        subprotocol: What was agreed on, or ``None``.
+        agreement: The subprotocol and the compression.
         client: Whether this end is the client.
         raw: Whether it is a session of frames, not of messages.
     """
@@ -33,7 +35,7 @@ class Terms:
     request: Request
     config: WebSocketConfig
     accepts: frozenset[type]
-    subprotocol: str | None = None
+    agreement: Agreement = field(factory=Agreement)
     client: bool = False
     raw: bool = False
 
@@ -43,8 +45,10 @@ class Terms:
         return kind(self, transport, clock, self.codec())
 
     def codec(self) -> Codec:
-        """Make the codec that speaks RFC 6455 on these terms."""
-        config = self.config
+        """Make the codec that speaks RFC 6455, and RFC 7692 if that was agreed on, on these terms."""
+        size, fragments, deflate = self.config.max_message_size, self.config.max_fragments, self.agreement.deflate
         if self.raw:
-            return FrameCodec(client=self.client, max_message_size=config.max_message_size)
-        return Codec(client=self.client, max_message_size=config.max_message_size, max_fragments=config.max_fragments)
+            return FrameCodec(client=self.client, max_message_size=size)
+        if deflate is not None:
+            return DeflateCodec(deflate, client=self.client, max_message_size=size, max_fragments=fragments)
+        return Codec(client=self.client, max_message_size=size, max_fragments=fragments)

@@ -14,6 +14,16 @@ def not_utf8() -> ProtocolError:
     return ProtocolError(CloseCode.NOT_CONSISTENT, "text is not UTF-8")
 
 
+def check_size(size: int, limit: int | None) -> None:
+    """Refuse a message that is too long.
+
+    Raises:
+        ProtocolError: The size is above the limit (RFC 6455 section 7.4.1, code 1009).
+    """
+    if limit is not None and size > limit:
+        raise ProtocolError(CloseCode.TOO_BIG, f"message longer than {limit} bytes")
+
+
 class Assembly:
     """Collect the pieces of one message.
 
@@ -24,18 +34,31 @@ class Assembly:
         text: Whether the message is text, else binary.
 
     Attributes:
-        size: How many bytes its frames have declared so far.
         fragments: How many frames it has so far.
     """
 
-    __slots__ = ("_buffer", "_partial", "_text", "fragments", "size")
+    __slots__ = ("_buffer", "_partial", "_size", "_text", "fragments")
 
     def __init__(self, *, text: bool) -> None:
         self._text = text
         self._buffer = BytesIO()
         self._partial = b""
-        self.size = 0
+        self._size = 0
         self.fragments = 0
+
+    def declare(self, size: int, limit: int | None) -> None:
+        """Learn of one more frame, before anything of it is kept.
+
+        Args:
+            size: What it says that it holds.
+            limit: How many bytes the message may have.
+
+        Raises:
+            ProtocolError: It is too much.
+        """
+        self.fragments += 1
+        self._size += size
+        check_size(self._size, limit)
 
     def add(self, piece: bytes) -> None:
         """Append unmasked bytes.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from flowsock.errors import ProtocolError
-from flowsock.wire.assembly import Assembly, not_utf8
+from flowsock.wire.assembly import Assembly, check_size, not_utf8
 from flowsock.wire.close import CloseCode, CloseReason
 from flowsock.wire.frames import (
     BINARY,
@@ -63,6 +63,9 @@ class Codec:
         "max_fragments",
         "max_message_size",
     )
+
+    # Whether frames may say that their message is compressed.
+    _compression = False
 
     def __init__(self, *, client: bool, max_message_size: int | None = 2**20, max_fragments: int = 131_072) -> None:
         self.max_message_size = max_message_size
@@ -129,7 +132,7 @@ class Codec:
 
     def _frame(self, data: bytes, position: int, events: list[Event]) -> int:
         """Read any frame, or its start, and give the position behind; the same position when nothing can be read."""
-        header = parse_header(data, position, masked=not self._client)
+        header = parse_header(data, position, masked=not self._client, compression=self._compression)
         if header is None:
             return position
         start = position + header.size
@@ -139,30 +142,31 @@ class Codec:
                 return position
             self._control(header.opcode, self._unmask(data[start:stop], header.mask), events)
             return stop
-        self._check(header)
+        self._check_place(header)
         if self._assembly is None:
-            if header.final and stop <= len(data):
+            if header.final and stop <= len(data) and not header.compressed:
+                check_size(header.length, self.max_message_size)
                 payload = self._unmask(data[start:stop], header.mask)
                 events.append(payload.decode() if header.opcode == TEXT else payload)
                 return stop
-            self._assembly = Assembly(text=header.opcode == TEXT)
-        self._assembly.size += header.length
-        self._assembly.fragments += 1
+            self._assembly = self._assemble(header)
+        self._assembly.declare(header.length, self.max_message_size)
         self._final = header.final
         self._mask = header.mask
         self._remaining = header.length
         return self._continue(data, start, events)
 
-    def _check(self, header: FrameHeader) -> None:
-        """Refuse a data frame that has no place here, or is too much, before anything of it is kept."""
+    def _assemble(self, header: FrameHeader) -> Assembly:
+        """Begin a message of which this is the first frame."""
+        return Assembly(text=header.opcode == TEXT)
+
+    def _check_place(self, header: FrameHeader) -> None:
+        """Refuse a data frame that has no place here."""
         assembly = self._assembly
         if (header.opcode == CONTINUATION) is (assembly is None):
             what = "continuation of nothing" if assembly is None else "new message inside a fragmented one"
             raise ProtocolError(CloseCode.PROTOCOL_ERROR, what)
-        size, fragments = (assembly.size, assembly.fragments) if assembly else (0, 0)
-        if self.max_message_size is not None and size + header.length > self.max_message_size:
-            raise ProtocolError(CloseCode.TOO_BIG, f"message longer than {self.max_message_size} bytes")
-        if fragments >= self.max_fragments:
+        if assembly is not None and assembly.fragments >= self.max_fragments:
             raise ProtocolError(CloseCode.TOO_BIG, f"message of more than {self.max_fragments} fragments")
 
     def _continue(self, data: bytes, position: int, events: list[Event]) -> int:

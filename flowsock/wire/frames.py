@@ -22,6 +22,7 @@ PING: Final = 0x9
 PONG: Final = 0xA
 
 FINAL: Final = 0x80
+COMPRESSED: Final = 0x40
 RESERVED: Final = 0x70
 MASKED: Final = 0x80
 
@@ -37,7 +38,8 @@ _short_length: Final = Struct("!H")
 _long_length: Final = Struct("!Q")
 _close_code: Final = Struct("!H")
 _small_headers: Final = {
-    opcode: tuple(bytes((FINAL | opcode, size)) for size in range(SMALL + 1)) for opcode in sorted(_OPCODES)
+    first: tuple(bytes((FINAL | first, size)) for size in range(SMALL + 1))
+    for first in (*sorted(_OPCODES), COMPRESSED | TEXT, COMPRESSED | BINARY)
 }
 
 
@@ -88,6 +90,7 @@ class FrameHeader(NamedTuple):
 
     Args:
         final: Whether the frame ends its message.
+        compressed: Whether the frame starts a compressed message (RFC 7692 section 6).
         opcode: What the frame is.
         length: How long its payload is.
         mask: The four bytes of its mask, or none.
@@ -95,13 +98,14 @@ class FrameHeader(NamedTuple):
     """
 
     final: bool
+    compressed: bool
     opcode: int
     length: int
     mask: bytes
     size: int
 
 
-def parse_header(data: bytes, position: int, *, masked: bool) -> FrameHeader | None:
+def parse_header(data: bytes, position: int, *, masked: bool, compression: bool = False) -> FrameHeader | None:
     """Read the header at a position, or None when it is not all there.
 
     More bytes never change an answer that was already given.
@@ -110,15 +114,16 @@ def parse_header(data: bytes, position: int, *, masked: bool) -> FrameHeader | N
         data: Received bytes.
         position: Where the frame starts.
         masked: Whether frames must be masked, as a client's are, or must not be (RFC 6455 section 5.1).
+        compression: Whether messages may be compressed.
 
     Raises:
-        ProtocolError: The header breaks RFC 6455 section 5.2 or 5.5.
+        ProtocolError: The header breaks RFC 6455 section 5.2 or 5.5, or RFC 7692 section 6.
     """
     if len(data) < position + 2:
         return None
     first, second = data[position], data[position + 1]
     length = second & 0x7F
-    _check_start(first, length)
+    _check_start(first, length, COMPRESSED if compression else 0)
     if (second & MASKED == MASKED) is not masked:
         raise ProtocolError(CloseCode.PROTOCOL_ERROR, "unmasked frame" if masked else "masked frame")
     start = position + (2 if length < _SHORT else 4 if length == _SHORT else 10)
@@ -127,13 +132,16 @@ def parse_header(data: bytes, position: int, *, masked: bool) -> FrameHeader | N
         return None
     if length > SMALL:
         length = _parse_length(data, position + 2, length)
-    return FrameHeader(first & FINAL == FINAL, first & 0x0F, length, data[start:stop], stop - position)
+    compressed = first & COMPRESSED == COMPRESSED
+    return FrameHeader(first & FINAL == FINAL, compressed, first & 0x0F, length, data[start:stop], stop - position)
 
 
-def _check_start(first: int, length: int) -> None:
-    if first & RESERVED:
-        raise ProtocolError(CloseCode.PROTOCOL_ERROR, "reserved bits are set")
+def _check_start(first: int, length: int, in_use: int) -> None:
     opcode = first & 0x0F
+    if first & (RESERVED ^ in_use):
+        raise ProtocolError(CloseCode.PROTOCOL_ERROR, "reserved bits are set")
+    if first & COMPRESSED and opcode not in (TEXT, BINARY):
+        raise ProtocolError(CloseCode.PROTOCOL_ERROR, "compression of what does not start a message")
     if opcode not in _OPCODES:
         raise ProtocolError(CloseCode.PROTOCOL_ERROR, "unknown opcode")
     if opcode >= CLOSE and length > SMALL:
@@ -159,7 +167,7 @@ def encode_frame(opcode: int, payload: bytes, *, masked: bool) -> bytes:
     """Write one unfragmented frame.
 
     Args:
-        opcode: What the frame is (RFC 6455 section 5.2).
+        opcode: What the frame is (RFC 6455 section 5.2), with `COMPRESSED` if its payload is.
         payload: What it carries.
         masked: Whether to mask it, freshly, as clients must (RFC 6455 section 5.3).
     """

@@ -12,6 +12,9 @@ from typing import Final, Literal, TypeAlias
 from attrs import frozen
 
 from flowsock.errors import HandshakeError, HandshakeRejected
+from flowsock.wire.deflate import Deflate, accept_deflate, answer_deflate, check_deflate, offer_deflate
+from flowsock.wire.extensions import FIELD as EXTENSIONS
+from flowsock.wire.extensions import Extension, parse_extensions
 from flowsock.wire.headers import Headers, HeadersLike, as_headers, is_token
 from flowsock.wire.request import Request, is_host
 from flowsock.wire.response import Response, ResponseHead, encode_head, plain_response
@@ -55,6 +58,8 @@ def upgrade_error(request: Request) -> Response | None:
         return plain_response(400, "malformed Sec-WebSocket-Key")
     if _offered_subprotocols(request) is None:
         return plain_response(400, "malformed Sec-WebSocket-Protocol")
+    if _offered_extensions(request) is None:
+        return plain_response(400, "malformed Sec-WebSocket-Extensions")
     return None
 
 
@@ -73,6 +78,36 @@ def _offered_subprotocols(request: Request) -> tuple[str, ...] | None:
     offered = request.headers.elements("sec-websocket-protocol")
     unique = len(set(offered)) == len(offered) <= _MAX_OFFERS
     return offered if unique and all(map(is_token, offered)) else None
+
+
+@frozen
+class Agreement:
+    """Hold what the server chose of what the client offered.
+
+    Args:
+        subprotocol: What is spoken, or None.
+        deflate: How messages are compressed, or None.
+    """
+
+    subprotocol: str | None = None
+    deflate: Deflate | None = None
+
+
+def _offered_extensions(request: Request) -> tuple[Extension, ...] | None:
+    try:
+        return parse_extensions(request.headers)
+    except ValueError:
+        return None
+
+
+def choose_deflate(request: Request, settings: Deflate | None) -> Deflate | None:
+    """Choose how messages are compressed, by what the client offers; None is not at all.
+
+    Args:
+        request: What the client asked (RFC 7692 section 5).
+        settings: What the server wants; None when it does not compress.
+    """
+    return None if settings is None else accept_deflate(settings, _offered_extensions(request) or ())
 
 
 def choose_subprotocol(request: Request, supported: Sequence[str]) -> str | None:
@@ -150,12 +185,12 @@ def _is_listed(text: str, allowed: Sequence[str]) -> bool:
     return text in allowed or (origin is not None and any(_parse_origin(entry) == origin for entry in allowed))
 
 
-def accept_response(request: Request, *, subprotocol: str | None = None) -> bytes:
+def accept_response(request: Request, agreement: Agreement) -> bytes:
     """Write the 101 that opens the connection.
 
     Args:
         request: One that passed `upgrade_error` (RFC 6455 section 4.2.2).
-        subprotocol: What was chosen.
+        agreement: What was chosen.
 
     Raises:
         ValueError: The subprotocol was not offered.
@@ -165,14 +200,25 @@ def accept_response(request: Request, *, subprotocol: str | None = None) -> byte
         ("connection", "Upgrade"),
         ("sec-websocket-accept", accept_key(request.headers.get("sec-websocket-key") or "")),
     ]
+    subprotocol = agreement.subprotocol
     if subprotocol is not None:
         if subprotocol not in (_offered_subprotocols(request) or ()):
             raise ValueError(f"subprotocol {subprotocol!r} was not offered")
         fields.append(("sec-websocket-protocol", subprotocol))
+    if agreement.deflate is not None:
+        fields.append((EXTENSIONS, str(answer_deflate(agreement.deflate))))
     return encode_head("HTTP/1.1 101 Switching Protocols", Headers(fields))
 
 
-def client_request(host: str, target: str, key: str, *, headers: HeadersLike = (), subprotocols: Sequence[str] = ()) -> bytes:
+def client_request(
+    host: str,
+    target: str,
+    key: str,
+    *,
+    headers: HeadersLike = (),
+    subprotocols: Sequence[str] = (),
+    deflate: Deflate | None = None,
+) -> bytes:
     """Write the request that opens a connection.
 
     Args:
@@ -181,6 +227,7 @@ def client_request(host: str, target: str, key: str, *, headers: HeadersLike = (
         key: One of `new_key`.
         headers: More header fields.
         subprotocols: What to offer, the preferred first (RFC 6455 section 4.1).
+        deflate: How to compress messages, which is offered too (RFC 7692 section 5).
 
     Raises:
         ValueError: A part is malformed, or a header is the handshake's own.
@@ -196,6 +243,8 @@ def client_request(host: str, target: str, key: str, *, headers: HeadersLike = (
     ]
     if subprotocols:
         fields.append(("sec-websocket-protocol", ", ".join(subprotocols)))
+    if deflate is not None:
+        fields.append((EXTENSIONS, str(offer_deflate(deflate))))
     return encode_head(f"GET {target} HTTP/1.1", Headers([*fields, *more]))
 
 
@@ -211,13 +260,16 @@ def _check_client_request(host: str, target: str, headers: Headers, subprotocols
         raise ValueError(f"malformed subprotocols {subprotocols!r}")
 
 
-def check_response(response: ResponseHead, key: str, *, subprotocols: Sequence[str] = ()) -> str | None:
-    """Check the server's answer, and give the subprotocol that it chose.
+def check_response(
+    response: ResponseHead, key: str, *, subprotocols: Sequence[str] = (), deflate: Deflate | None = None
+) -> Agreement:
+    """Check the server's answer, and give what it chose.
 
     Args:
         response: What the server answered (RFC 6455 section 4.1).
         key: The key that was sent.
         subprotocols: What was offered.
+        deflate: How messages were to be compressed, if that was offered.
 
     Raises:
         HandshakeRejected: The status is not 101.
@@ -230,9 +282,12 @@ def check_response(response: ResponseHead, key: str, *, subprotocols: Sequence[s
         raise HandshakeError("the server upgrades to something else")
     if headers.get_all("sec-websocket-accept") != (accept_key(key),):
         raise HandshakeError("the server did not answer the key")
-    if "sec-websocket-extensions" in headers:
-        raise HandshakeError("the server uses an extension that was not offered")
+    try:
+        answers = parse_extensions(headers)
+    except ValueError as error:
+        raise HandshakeError(f"the server answered with {error}") from None
+    agreed = check_deflate(deflate, answers)
     chosen = headers.get_all("sec-websocket-protocol")
     if len(chosen) > 1 or any(name not in subprotocols for name in chosen):
         raise HandshakeError("the server chose a subprotocol that was not offered")
-    return chosen[0] if chosen else None
+    return Agreement(chosen[0] if chosen else None, agreed)

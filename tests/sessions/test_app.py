@@ -99,7 +99,7 @@ def test_a_route_overrides_the_settings_of_its_app() -> None:
     assert isinstance(found, Upgrade)
     assert found.route.config.ping_interval is None
     assert found.route.config.max_message_size == 100
-    assert found.subprotocol == "v1"
+    assert found.agreement.subprotocol == "v1"
     assert app.websockets.ping_interval == 7
 
 

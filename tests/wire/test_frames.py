@@ -28,7 +28,7 @@ def test_header_of_every_length_form_reads_back(size: int, masked: bool) -> None
     data = encode_frame(BINARY, payload, masked=masked)
     header = parse_header(data, 0, masked=masked)
     assert header is not None
-    assert header == FrameHeader(True, BINARY, size, header.mask, len(data) - size)
+    assert header == FrameHeader(True, False, BINARY, size, header.mask, len(data) - size)
     assert len(header.mask) == (4 if masked else 0)
     body = data[header.size :]
     assert (apply_mask(body, header.mask) if masked else body) == payload
@@ -42,7 +42,7 @@ def test_unmasked_frame_is_what_one_builds_by_hand(size: int) -> None:
 def test_examples_of_the_rfc() -> None:
     """RFC 6455 section 5.7."""
     assert encode_frame(TEXT, b"Hello", masked=False) == bytes.fromhex("810548656c6c6f")
-    assert parse_header(bytes.fromhex("818537fa213d7f9f4d5158"), 0, masked=True) == FrameHeader(True, TEXT, 5, MASK, 6)
+    assert parse_header(bytes.fromhex("818537fa213d7f9f4d5158"), 0, masked=True) == FrameHeader(True, False, TEXT, 5, MASK, 6)
 
 
 def test_two_masked_frames_never_look_alike() -> None:
@@ -58,7 +58,7 @@ def test_incomplete_header_is_awaited(size: int) -> None:
 
 
 def test_header_is_read_at_its_position() -> None:
-    assert parse_header(b"junk" + frame(0x89, b"hi"), 4, masked=True) == FrameHeader(True, 9, 2, MASK, 6)
+    assert parse_header(b"junk" + frame(0x89, b"hi"), 4, masked=True) == FrameHeader(True, False, 9, 2, MASK, 6)
 
 
 def test_a_fault_in_the_first_two_bytes_is_told_without_the_rest() -> None:

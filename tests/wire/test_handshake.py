@@ -8,6 +8,7 @@ import pytest
 
 from flowsock.errors import HandshakeError, HandshakeRejected
 from flowsock.wire.handshake import (
+    Agreement,
     accept_key,
     accept_response,
     check_response,
@@ -61,7 +62,10 @@ def test_keys_are_16_fresh_bytes() -> None:
         pytest.param(upgrade(("Upgrade", "WebSocket")), id="other case"),
         pytest.param(upgrade(("Upgrade", "h2c, websocket")), id="list of upgrades"),
         pytest.param(upgrade(("Sec-WebSocket-Protocol", "a, b"), ("Sec-WebSocket-Protocol", "c")), id="subprotocols"),
-        pytest.param(upgrade(("Sec-WebSocket-Extensions", "permessage-deflate; x=99, junk;;" * 150)), id="21 extensions"),
+        pytest.param(
+            upgrade(("Sec-WebSocket-Extensions", ", ".join(["permessage-deflate; server_max_window_bits=99; x", "y"] * 75))),
+            id="21 150 offers, unknown or wrong",
+        ),
     ],
 )
 def test_request_that_opens_a_websocket(request_: Request) -> None:
@@ -96,6 +100,8 @@ def test_request_that_opens_a_websocket(request_: Request) -> None:
         pytest.param(upgrade(("Sec-WebSocket-Protocol", "a,,b")), 400, None, id="20 empty token"),
         pytest.param(upgrade(("Sec-WebSocket-Protocol", "")), 400, None, id="20 empty"),
         pytest.param(upgrade(("Sec-WebSocket-Protocol", "a, a")), 400, None, id="20 one offer twice"),
+        pytest.param(upgrade(("Sec-WebSocket-Extensions", "a; b c")), 400, None, id="malformed extensions"),
+        pytest.param(upgrade(("Sec-WebSocket-Extensions", "")), 400, None, id="no extension"),
     ],
 )
 def test_request_that_does_not(request_: Request, status: int, header: tuple[str, str] | None) -> None:
@@ -232,7 +238,7 @@ def test_a_single_origin_must_be_a_list() -> None:
 
 
 def test_101() -> None:
-    assert accept_response(upgrade(("Sec-WebSocket-Protocol", "chat")), subprotocol="chat") == (
+    assert accept_response(upgrade(("Sec-WebSocket-Protocol", "chat")), Agreement("chat")) == (
         b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"
         b"sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nsec-websocket-protocol: chat\r\n\r\n"
     )
@@ -240,7 +246,7 @@ def test_101() -> None:
 
 def test_subprotocol_that_was_not_offered_is_not_accepted() -> None:
     with pytest.raises(ValueError, match="not offered"):
-        accept_response(upgrade(), subprotocol="chat")
+        accept_response(upgrade(), Agreement("chat"))
 
 
 def test_both_ends_understand_each_other() -> None:
@@ -251,9 +257,9 @@ def test_both_ends_understand_each_other() -> None:
     assert (request.target, request.cookies) == ("/chat?x=%20", {"a": "b"})
     assert request.headers.get("host") == "example.com:8080"
     assert upgrade_error(request) is None
-    answer = ResponseReader().feed(accept_response(request, subprotocol=choose_subprotocol(request, ["superchat"])))
+    answer = ResponseReader().feed(accept_response(request, Agreement(choose_subprotocol(request, ["superchat"]))))
     assert answer is not None
-    assert check_response(answer, key, subprotocols=["chat", "superchat"]) == "superchat"
+    assert check_response(answer, key, subprotocols=["chat", "superchat"]) == Agreement("superchat")
 
 
 @pytest.mark.parametrize(
@@ -281,7 +287,7 @@ ACCEPTED = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Acce
 
 
 def test_no_subprotocol_was_chosen() -> None:
-    assert check_response(ResponseHead(101, Headers(ACCEPTED)), KEY, subprotocols=["a"]) is None
+    assert check_response(ResponseHead(101, Headers(ACCEPTED)), KEY, subprotocols=["a"]) == Agreement()
 
 
 @pytest.mark.parametrize(

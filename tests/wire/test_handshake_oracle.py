@@ -20,6 +20,7 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from flowsock.wire.handshake import (
+    Agreement,
     accept_response,
     check_response,
     choose_subprotocol,
@@ -59,7 +60,7 @@ def test_our_client_and_its_server(offers: list[str]) -> None:
     server.send_response(server.accept(request))
     answer = ResponseReader().feed(b"".join(server.data_to_send()))
     assert answer is not None
-    assert check_response(answer, key, subprotocols=offers) == ("chat" if offers else None)
+    assert check_response(answer, key, subprotocols=offers) == Agreement("chat" if offers else None)
 
 
 @pytest.mark.parametrize("offers", [[], ["chat"], ["a", "chat"]])
@@ -70,7 +71,7 @@ def test_its_client_and_our_server(offers: list[str]) -> None:
     assert request is not None
     assert request.target == "/path?x"
     assert upgrade_error(request) is None
-    client.receive_data(accept_response(request, subprotocol=choose_subprotocol(request, ["chat"])))
+    client.receive_data(accept_response(request, Agreement(choose_subprotocol(request, ["chat"]))))
     (response,) = client.events_received()
     assert isinstance(response, OracleResponse)
     assert client.state is State.OPEN
