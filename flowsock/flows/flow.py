@@ -12,7 +12,7 @@ from flowsock.flows.counting import subscription_count
 from flowsock.flows.iteration import Opened, iterate
 from flowsock.flows.operators import buffering, combining, flattening, handling, limit, terminal, timing, transform
 from flowsock.flows.producing import produce_in
-from flowsock.flows.sharing import first_state, share, sharing_engine, unbuffered
+from flowsock.flows.sharing import SharingStarted, first_state, share, sharing_engine, unbuffered
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from flowsock.channels.channel import Channel
     from flowsock.emitting import Emit, Emitter
     from flowsock.flows.dispatcher import Dispatcher, StateEngine
-    from flowsock.flows.sharing import SharingStarted
+    from flowsock.flows.sharing import SharingCommand
     from flowsock.flows.source import Source
     from flowsock.scopes.job import Job
     from flowsock.scopes.restart import Backoff
@@ -41,6 +41,11 @@ _CONFLATING = (
     (RENDEZVOUS, BufferOverflow.DROP_OLDEST),
     (1, BufferOverflow.DROP_OLDEST),
 )
+
+
+def _decided_by(started: SharingStarted | None) -> Callable[[Source[int]], Source[SharingCommand]]:
+    strategy = started or SharingStarted.while_subscribed()
+    return lambda counts: strategy.commands(Flow(counts)).source
 
 
 def _pair(first: Any, second: Any) -> tuple[Any, Any]:
@@ -99,6 +104,9 @@ class Flow(Generic[T_co]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} over {type(self.source).__name__}>"
+
+    def _over(self, source: Source[T_co]) -> Flow[T_co]:
+        return self if source is self.source else Flow(source)
 
     # Collecting
 
@@ -614,7 +622,7 @@ class Flow(Generic[T_co]):
             distinct_until_changed()
             -1-----2--1--|
         """
-        return Flow(transform.distinct(self.source, same=same))
+        return self._over(transform.distinct(self.source, same=same))
 
     def distinct_until_changed_by(self, key: Callable[[T_co], object], /) -> Flow[T_co]:
         """Drop a value whose key is the same as that of the one emitted before it.
@@ -628,7 +636,7 @@ class Flow(Generic[T_co]):
             distinct_until_changed_by(lambda n: n % 2)
             -1-----2--1--|
         """
-        return Flow(transform.distinct(self.source, key))
+        return self._over(transform.distinct(self.source, key))
 
     # A part of the values
 
@@ -695,7 +703,7 @@ class Flow(Generic[T_co]):
             drop(2)
             -------3--|
         """
-        return Flow(limit.dropped(self.source, count))
+        return self._over(limit.dropped(self.source, count))
 
     def drop_while(self, predicate: Callable[[T_co], object], /) -> Flow[T_co]:
         """Skip values up to the first that fails the predicate.
@@ -764,7 +772,7 @@ class Flow(Generic[T_co]):
             cancellable()
             -1--2--|
         """
-        return Flow(limit.cancellable(self.source))
+        return self._over(limit.cancellable(self.source))
 
     def debounce(self, timeout: float | Callable[[T_co], float], /) -> Flow[T_co]:
         """Emit a value once no newer one came for ``timeout`` seconds; the function form decides per value.
@@ -1142,16 +1150,16 @@ class Flow(Generic[T_co]):
         decision = handling.retry_up_to(attempts, kinds or (Exception,), when, backoff)
         return Flow(handling.Retry(self.source, decision))
 
-    def retry_when(self, predicate: Callable[[Exception, int], object], /) -> Flow[T_co]:
-        """Collect what is above again as long as ``predicate(error, attempt)`` is true.
+    def retry_when(self, predicate: Callable[[Emitter[Any], Exception, int], object], /) -> Flow[T_co]:
+        """Collect what is above again as long as ``predicate(emit, error, attempt)`` is true.
 
-        Law: as for `retry`. The attempt counts from 0. The predicate may wait before it answers.
+        Law: as for `retry`. The attempt counts from 0. The predicate may emit, and wait, before it answers.
 
-        >>> await flow_of("1", "x").map(int).retry_when(lambda error, attempt: attempt < 1).catch().to_list()
+        >>> await flow_of("1", "x").map(int).retry_when(lambda emit, error, attempt: attempt < 1).catch().to_list()
         [1, 1]
 
             -1--#
-            retry_when(lambda error, attempt: attempt < 1)
+            retry_when(lambda emit, error, attempt: attempt < 1)
             -1---1--#
         """
         return Flow(handling.Retry(self.source, handling.retry_when(predicate)))
@@ -1182,7 +1190,7 @@ class Flow(Generic[T_co]):
             -1--2--3-----
         """
         upstream, engine = sharing_engine(self.source, replay)
-        share(upstream, scope, started, engine, engine.emit, engine.reset_replay_cache)
+        share(upstream, scope, _decided_by(started), engine, engine.emit, engine.reset_replay_cache)
         return SharedFlow(engine)
 
     @overload
@@ -1217,7 +1225,7 @@ class Flow(Generic[T_co]):
                 raise ValueError("state_in starts at once when it has no initial value: leave started out, or give initial")
             return self._state_in(scope)
         engine: Conflation[Any] = Conflation(initial, same_value)
-        share(unbuffered(self.source), scope, started, engine, engine.set, lambda: engine.set(initial))
+        share(unbuffered(self.source), scope, _decided_by(started), engine, engine.set, lambda: engine.set(initial))
         return StateFlow(engine)
 
     async def _state_in(self, scope: Scope) -> StateFlow[T_co]:

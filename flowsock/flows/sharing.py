@@ -20,14 +20,14 @@ from flowsock.flows.conflation import Conflation, same_value
 from flowsock.flows.counting import subscription_count
 from flowsock.flows.operators.buffering import Buffered
 from flowsock.flows.operators.flattening import TransformLatest
-from flowsock.flows.operators.limit import Take, dropped_while
-from flowsock.flows.operators.transform import distinct, filtered, mapped
+from flowsock.flows.operators.transform import distinct
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flowsock.emitting import Emit, Emitter
     from flowsock.flows.dispatcher import Dispatcher
+    from flowsock.flows.flow import Flow
     from flowsock.flows.source import Source
     from flowsock.scopes.job import Job
     from flowsock.scopes.scope import Scope
@@ -42,7 +42,7 @@ class SharingCommand(Enum):
 
 
 class SharingStarted(ABC):
-    """Decide when a shared upstream is collected (Kotlin: ``SharingStarted``)."""
+    """Decide when a shared upstream is collected (Kotlin: ``SharingStarted``); subclass it for a strategy of your own."""
 
     EAGERLY: ClassVar[SharingStarted]
     """Start at once, never stop."""
@@ -50,8 +50,11 @@ class SharingStarted(ABC):
     """Start with the first subscriber, never stop."""
 
     @abstractmethod
-    def commands(self, counts: Source[int]) -> Source[SharingCommand]:
-        """Turn the changing number of subscribers into commands; repeated ones, and stops before a start, are ignored."""
+    def commands(self, counts: Flow[int]) -> Flow[SharingCommand]:
+        """Turn the changing number of subscribers into commands.
+
+        Law: a command that repeats the one before it is ignored; so is the end of the commands. Their failure is the scope's.
+        """
 
     @staticmethod
     def while_subscribed(*, stop_timeout: float = 0.0, replay_expiration: float = inf) -> SharingStarted:
@@ -68,13 +71,13 @@ class SharingStarted(ABC):
 
 
 class _Eagerly(SharingStarted):
-    def commands(self, counts: Source[int]) -> Source[SharingCommand]:
-        return mapped(Take(counts, 1), lambda _count: SharingCommand.START)
+    def commands(self, counts: Flow[int]) -> Flow[SharingCommand]:
+        return counts.take(1).map(lambda _count: SharingCommand.START)
 
 
 class _Lazily(SharingStarted):
-    def commands(self, counts: Source[int]) -> Source[SharingCommand]:
-        return mapped(Take(filtered(counts, lambda count: count > 0), 1), lambda _count: SharingCommand.START)
+    def commands(self, counts: Flow[int]) -> Flow[SharingCommand]:
+        return counts.filter(lambda count: count > 0).take(1).map(lambda _count: SharingCommand.START)
 
 
 @frozen
@@ -82,8 +85,9 @@ class _WhileSubscribed(SharingStarted):
     stop_timeout: float = field(validator=validators.ge(0))
     replay_expiration: float = field(validator=validators.ge(0))
 
-    def commands(self, counts: Source[int]) -> Source[SharingCommand]:
-        return distinct(dropped_while(TransformLatest(counts, self._react), lambda c: c is not SharingCommand.START))
+    def commands(self, counts: Flow[int]) -> Flow[SharingCommand]:
+        reactions = counts.transform_latest(self._react)
+        return reactions.drop_while(lambda command: command is not SharingCommand.START).distinct_until_changed()
 
     async def _react(self, emit: Emitter[SharingCommand], count: int) -> None:
         if count > 0:
@@ -148,7 +152,7 @@ async def first_state(source: Source[Any], scope: Scope) -> Conflation[Any]:
 def share(
     upstream: Source[Any],
     scope: Scope,
-    started: SharingStarted | None,
+    decide: Callable[[Source[int]], Source[SharingCommand]],
     engine: Dispatcher[Any],
     put: Emit[Any],
     reset: Callable[[], object],
@@ -168,7 +172,7 @@ def share(
         elif command is SharingCommand.STOP_AND_RESET_REPLAY_CACHE:
             reset()
 
-    commands = distinct((started or SharingStarted.while_subscribed()).commands(ChannelSource(changes)))
+    commands = distinct(decide(ChannelSource(changes)))
 
     async def run() -> None:
         try:

@@ -120,7 +120,7 @@ def _chain(stages: Sequence[Stage], emit: Emit[Any]) -> Emit[Any]:
 
 def staged(source: Source[Any], wrap: Callable[[Emit[Any]], Emit[Any]], *, may_wait: bool = False) -> Source[Any]:
     """Add a stage with state to a source."""
-    return _with_stage(source, Wrapper(wrap, may_wait))
+    return with_stage(source, Wrapper(wrap, may_wait))
 
 
 def stepped(source: Source[Any], step: Step) -> Source[Any]:
@@ -129,10 +129,11 @@ def stepped(source: Source[Any], step: Step) -> Source[Any]:
         *stages, last = source.stages
         if isinstance(last, Steps) and len(last.steps) < MOST_STEPS:
             return Staged(source.root, (*stages, Steps((*last.steps, step))))
-    return _with_stage(source, Steps((step,)))
+    return with_stage(source, Steps((step,)))
 
 
-def _with_stage(source: Source[Any], stage: Stage) -> Source[Any]:
+def with_stage(source: Source[Any], stage: Stage) -> Source[Any]:
+    """Add a stage to a source."""
     if isinstance(source, Staged):
         return Staged(source.root, (*source.stages, stage))
     return Staged(source, (stage,))

@@ -82,17 +82,29 @@ async def test_retry_asks_about_kind_and_error() -> None:
     for refusing in (
         Flaky(1).flow().retry(KeyError),
         Flaky(1).flow().retry(when=lambda error: "run 2" in str(error)),
-        Flaky(1).flow().retry_when(lambda _error, _attempt: False),
+        Flaky(1).flow().retry_when(lambda _emit, _error, _attempt: False),
     ):
         with pytest.raises(ValueError, match="run 1"):
             await refusing.collect()
 
-    async def patient(error: Exception, attempt: int = 0) -> bool:
+    async def patient(error: Exception) -> bool:
         await a_while()
-        return isinstance(error, ValueError) and attempt < 3
+        return isinstance(error, ValueError)
 
     assert await Flaky(2).flow().retry(when=patient).count() == 3
-    assert await Flaky(2).flow().retry_when(patient).count() == 3
+
+
+async def test_a_retry_may_emit_and_wait_before_it_is_decided() -> None:
+    async def again(emit: Emitter[Any], error: Exception, attempt: int) -> bool:
+        await a_while()
+        await emit(f"{attempt}: {error}")
+        return attempt < 1
+
+    seen: list[object] = []
+    with pytest.raises(ValueError, match="run 2"):
+        await Flaky(5).flow().retry_when(again).collect(seen.append)
+    assert seen == [1, "0: run 1", 1, "1: run 2"]
+    assert await Flaky(5).flow().retry_when(again).take(2).to_list() == [1, "0: run 1"]
 
 
 async def test_with_the_attempts_used_up_the_predicate_is_not_asked() -> None:

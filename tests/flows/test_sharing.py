@@ -273,8 +273,9 @@ async def commands(started: SharingStarted, *steps: tuple[float, int]) -> list[t
     start = current_time()
     with fail_after(100_000):
         async with coroutine_scope() as scope:
-            source = started.commands(counts.source)
-            scope.launch(source.collect, lambda command: log.append((round(current_time() - start, 3), command)))
+            scope.launch(
+                started.commands(counts).collect, lambda command: log.append((round(current_time() - start, 3), command))
+            )
             for when, count in steps:
                 await sleep(start + when - current_time())
                 counts.value = count
@@ -318,3 +319,66 @@ async def test_share_in_checks_its_replay_at_the_call() -> None:
         with pytest.raises(ValueError, match="negative"):
             flow_of(1).share_in(scope, replay=-1)
         assert scope.jobs == ()
+
+
+# Strategies of one's own
+
+
+class Scripted(SharingStarted):
+    """Say what it was told to say, whatever the number of subscribers."""
+
+    def __init__(self, *script: tuple[float, SharingCommand], failure: Exception | None = None) -> None:
+        self.script = script
+        self.failure = failure
+
+    @flow
+    async def _say(self) -> AsyncIterator[SharingCommand]:
+        for wait, command in self.script:
+            await sleep(wait)
+            yield command
+        if self.failure is not None:
+            raise self.failure
+
+    def commands(self, counts: Flow[int]) -> Flow[SharingCommand]:
+        return self._say()
+
+
+async def test_a_strategy_of_ones_own_starts_stops_and_resets() -> None:
+    """A repeated command and a stop before a start change nothing, and neither does the end of the commands."""
+    upstream = Upstream()
+    started = Scripted((0, STOP), (10, START), (10, START), (10, STOP), (10, RESET), (10, START))
+    async with coroutine_scope() as scope:
+        shared = upstream.flow().share_in(scope, started=started, replay=1)
+        await sleep(5)
+        assert (upstream.runs, upstream.running, shared.replay_cache) == (0, 0, [])
+        for expected in ((1, 1, ["OK"]), (1, 1, ["OK"]), (1, 0, ["OK"]), (1, 0, []), (2, 1, ["OK"]), (2, 1, ["OK"])):
+            await sleep(10)
+            assert (upstream.runs, upstream.running, shared.replay_cache) == expected
+        scope.cancel()
+
+
+async def test_a_strategy_that_fails_fails_the_scope_and_stops_the_upstream() -> None:
+    upstream = Upstream()
+    with pytest.raises(ValueError, match="strategy"):
+        async with coroutine_scope() as scope:
+            started = Scripted((0, START), (10, START), failure=ValueError("strategy"))
+            upstream.flow().share_in(scope, started=started)
+            await sleep(5)
+            assert upstream.running == 1
+            await sleep_forever()
+    assert upstream.running == 0
+
+
+async def test_a_strategy_sees_every_number_of_subscribers() -> None:
+    seen: list[int] = []
+
+    class Watching(SharingStarted):
+        def commands(self, counts: Flow[int]) -> Flow[SharingCommand]:
+            return counts.on_each(seen.append).filter(lambda count: count == 2).map(lambda _count: START)
+
+    async with coroutine_scope() as scope:
+        shared = flow_of("OK").share_in(scope, started=Watching())
+        first, second = listen(scope, shared), listen(scope, shared)
+        await settled()
+        assert (seen, first, second) == ([0, 1, 2], ["OK"], ["OK"])
+        scope.cancel()

@@ -235,6 +235,21 @@ async def test_distinct_until_changed() -> None:
     assert sum(box.number for box in await boxes.distinct_until_changed_by(lambda box: box.number).to_list()) == 4
 
 
+def test_what_is_distinct_is_not_compared_again() -> None:
+    def same(old: object, new: object) -> bool:
+        return old is new
+
+    once = flow_of(1).distinct_until_changed()
+    assert once.distinct_until_changed() is once
+    own = flow_of(1).distinct_until_changed(same)
+    assert own.distinct_until_changed(same) is own
+    assert own.distinct_until_changed() is not own
+    by_key = flow_of(1).distinct_until_changed_by(abs)
+    assert by_key.distinct_until_changed_by(abs) is by_key
+    assert by_key.distinct_until_changed_by(str) is not by_key
+    assert by_key.map(abs).distinct_until_changed_by(abs) is not by_key
+
+
 async def test_the_first_value_is_not_compared() -> None:
     """Scenario distinct-04."""
 

@@ -35,7 +35,7 @@ THROUGH: dict[str, Callable[[Flow[int]], Flow[int]]] = {
     "take_while": lambda flow: flow.take_while(lambda _value: True),
     "catch": lambda flow: flow.catch(lambda emit, _error: emit(-1)),
     "retry": lambda flow: flow.retry(),
-    "retry_when": lambda flow: flow.retry_when(lambda _error, _attempt: True),
+    "retry_when": lambda flow: flow.retry_when(lambda _emit, _error, _attempt: True),
     "buffer": lambda flow: flow.buffer(2),
     "two buffers": lambda flow: flow.buffer(2).map(lambda value: value).buffer(2),
     "merge": lambda flow: merge(flow),

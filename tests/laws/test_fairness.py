@@ -93,7 +93,7 @@ async def test_an_endless_source_does_not_starve_the_others_and_can_be_cancelled
 
 async def test_an_endless_retry_does_not_starve_the_others() -> None:
     """Scenario retry-06."""
-    for failing in (flow_of(1).map(fail).retry(), flow_of(1).map(fail).retry_when(lambda _error, _attempt: True)):
+    for failing in (flow_of(1).map(fail).retry(), flow_of(1).map(fail).retry_when(lambda _emit, _error, _attempt: True)):
         async with coroutine_scope() as scope:
             job = failing.launch_in(scope)
             for _ in range(10):

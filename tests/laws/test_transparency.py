@@ -42,7 +42,7 @@ async def explode_later(_value: object) -> object:
 GUARDS: dict[str, Callable[[Flow[int], Handler], Flow[int]]] = {
     "catch": lambda flow, handler: flow.catch(handler.catch),
     "retry": lambda flow, handler: flow.retry(when=handler.retry),
-    "retry_when": lambda flow, handler: flow.retry_when(handler.retry),
+    "retry_when": lambda flow, handler: flow.retry_when(lambda _emit, error, attempt: handler.retry(error, attempt)),
     "all": lambda flow, handler: (
         flow.catch(handler.catch).retry(when=handler.retry).map(lambda value: value).catch(handler.catch)
     ),
@@ -262,7 +262,7 @@ async def test_values_of_failed_attempts_are_kept_and_each_failure_is_asked_abou
         yield 1
         raise ValueError
 
-    def again(_error: Exception, attempt: int) -> bool:
+    def again(_emit: object, _error: Exception, attempt: int) -> bool:
         attempts.append(attempt)
         return attempt < 3
 

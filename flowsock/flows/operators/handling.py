@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flowsock.flows.source import Source
     from flowsock.scopes.restart import Backoff
 
-    Decision: TypeAlias = Callable[[Exception, int], Awaitable[bool]]
+    Decision: TypeAlias = Callable[[Emitter[Any], Exception, int], Awaitable[bool]]
 
 
 class Downstream:
@@ -106,9 +106,10 @@ class Retry(Operator[Any]):
 
     async def collect(self, emit: Emit[Any]) -> None:
         decision = self.make_decision()
+        emitter = Emitter(emit)
         attempt = 0
         while (error := await self._failure(emit)) is not None:
-            if not await decision(error, attempt):
+            if not await decision(emitter, error, attempt):
                 raise error
             attempt += 1
             await TURN
@@ -124,11 +125,11 @@ class Retry(Operator[Any]):
         return None
 
 
-def retry_when(predicate: Callable[[Exception, int], object]) -> Callable[[], Decision]:
-    """Decide by a callback, sync or async."""
+def retry_when(predicate: Callable[[Emitter[Any], Exception, int], object]) -> Callable[[], Decision]:
+    """Decide by a callback, sync or async, which may emit."""
 
-    async def decide(error: Exception, attempt: int) -> bool:
-        return bool(await settle(predicate(error, attempt)))
+    async def decide(emitter: Emitter[Any], error: Exception, attempt: int) -> bool:
+        return bool(await settle(predicate(emitter, error, attempt)))
 
     return lambda: decide
 
@@ -139,13 +140,13 @@ def retry_up_to(
     """Decide by a budget, the kind of error and a callback, and wait before saying yes."""
     if attempts < 1:
         raise ValueError(f"retry needs 1 attempt or more, got {attempts}")
-    ask = retry_when(lambda error, _attempt: when(error))()
+    ask = retry_when(lambda _emitter, error, _attempt: when(error))()
 
     def make() -> Decision:
         waits = backoff.waits() if backoff is not None else None
 
-        async def decide(error: Exception, attempt: int) -> bool:
-            if attempt >= attempts or not isinstance(error, kinds) or not await ask(error, attempt):
+        async def decide(emitter: Emitter[Any], error: Exception, attempt: int) -> bool:
+            if attempt >= attempts or not isinstance(error, kinds) or not await ask(emitter, error, attempt):
                 return False
             if waits is not None:
                 await sleep(next(waits))

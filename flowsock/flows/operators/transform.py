@@ -5,10 +5,12 @@ from __future__ import annotations
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
+from attrs import frozen
+
 from flowsock.channels.channel import NOTHING
 from flowsock.emitting import Emitter, Then, settle
 from flowsock.flows.conflation import same_value
-from flowsock.flows.source import Operator, staged, stepped
+from flowsock.flows.source import Operator, Staged, staged, stepped, with_stage
 from flowsock.flows.steps import Drop, Inspect, Keep, Map
 
 if TYPE_CHECKING:
@@ -73,7 +75,21 @@ def indexed(source: Source[Any]) -> Source[Any]:
 def distinct(
     source: Source[Any], key: Callable[[Any], Any] | None = None, same: Callable[[Any, Any], Any] = same_value
 ) -> Source[Any]:
-    def stage(emit: Emit[Any]) -> Emit[Any]:
+    distinction = _Distinction(key, same)
+    last = source.stages[-1] if isinstance(source, Staged) else None
+    return source if isinstance(last, _Distinction) and last == distinction else with_stage(source, distinction)
+
+
+@frozen
+class _Distinction:
+    """Drop a value whose key is the same as that of the value before; nothing more is dropped the second time."""
+
+    key: Callable[[Any], Any] | None
+    same: Callable[[Any, Any], Any]
+    may_wait: bool = False
+
+    def wrap(self, emit: Emit[Any]) -> Emit[Any]:
+        key, same = self.key, self.same
         last: Any = NOTHING
 
         def compare(value: Any) -> object:
@@ -85,8 +101,6 @@ def distinct(
             return emit(value)
 
         return compare
-
-    return staged(source, stage)
 
 
 def accumulated(source: Source[Any], initial: Any, function: Callable[[Any, Any], Any]) -> Source[Any]:
