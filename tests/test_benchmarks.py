@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import __main__, channels, echo, flows, hot, load
+from benchmarks import __main__, channels, churn, echo, flows, hot, load
 from benchmarks.measuring import OURS, Contender, Effort, Gate, Table, Verdict, measure_rounds, present
 from benchmarks.report import gate_text, table_text
 
@@ -97,3 +97,14 @@ def test_gates() -> None:
 def test_masked_frame() -> None:
     assert load.reply_frame(b"x" * 8192) == b"\x82\x7e\x20\x00" + b"x" * 8192
     assert load.masked_frame(b"\0" * 6) == b"\x82\x86" + b"\x1b\x5a\xc3\x96" + b"\x1b\x5a\xc3\x96\x1b\x5a"
+
+
+@pytest.mark.asyncio
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+async def test_churn() -> None:
+    with churn.running_server() as server:
+        before = server.count()
+        ended = await churn.churn(server.port, 20, seed=3)
+        assert ended.total() >= 20
+        assert 0 <= server.count().sessions <= 20
+    assert "came and went" in churn.report(ended, before, before)
