@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import __main__, channels, churn, echo, flows, hot, load
+from benchmarks import __main__, channels, churn, echo, flows, hot, instructions, load, paths
 from benchmarks.measuring import OURS, Contender, Effort, Gate, Table, Verdict, measure_rounds, present
 from benchmarks.report import gate_text, table_text
 
@@ -46,6 +47,19 @@ def test_channels() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_echo() -> None:
     check(echo.measure(TINY, shapes=[echo.Shape("tiny", 4, 200, 30_000, (Gate(OURS, "websockets", most=9),), connections=3)]))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("path", paths.PATHS)
+async def test_paths(path: str) -> None:
+    await paths.PATHS[path](1000)
+
+
+@pytest.mark.skipif(shutil.which("valgrind") is None, reason="no valgrind")
+@pytest.mark.timeout(120)
+def test_instructions() -> None:
+    (table,) = instructions.measure(Effort(scale=0.1), ["element of a cold flow"])
+    assert 100 < table.rows["element of a cold flow"][0] < 1_000_000
 
 
 def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
