@@ -5,10 +5,12 @@ Flows
     lists its operators and their laws. `MutableSharedFlow` and `MutableStateFlow` are hot: they have many collectors and an
     emitting end; `SharedFlow` and `StateFlow` are their read-only views.
 Scopes
-    `coroutine_scope` and `supervisor_scope` own `Job` objects; `Restart` and `Backoff` bring failed ones back.
+    `coroutine_scope` and `supervisor_scope` own `Job` objects; `Restart` and `Backoff` bring failed ones back. `await_all` and
+    `join_all` wait for several; anybody may complete a `CompletableDeferred`.
 Channels
-    A `Channel` hands each value to one receiver; `BufferOverflow` says what happens when it is full. `select`,
-    `select_unbiased` and `on_timeout` wait for the first of several channels and jobs.
+    A `Channel` hands each value to one receiver; `BufferOverflow` says what happens when it is full; `produce` launches a job
+    that fills one. `select`, `select_unbiased`, `while_select` and `on_timeout` wait for the first of several channels and
+    jobs.
 Sessions
     `App` routes, `Session` is one WebSocket, `serve` and ``app.run()`` serve, `connect` is the client. `SlowReader` says what
     happens to messages for a peer that does not read. `RawSession` and `connect_raw` are for whoever wants each `Frame`.
@@ -29,10 +31,15 @@ from flowsock.channels.channel import RENDEZVOUS as RENDEZVOUS
 from flowsock.channels.channel import UNLIMITED as UNLIMITED
 from flowsock.channels.channel import BufferOverflow as BufferOverflow
 from flowsock.channels.channel import Channel as Channel
+from flowsock.channels.producing import Producer as Producer
+from flowsock.channels.producing import produce as produce
 from flowsock.channels.select import on_timeout as on_timeout
 from flowsock.channels.select import select as select
 from flowsock.channels.select import select_unbiased as select_unbiased
+from flowsock.channels.select import while_select as while_select
 from flowsock.emitting import Emitter as Emitter
+from flowsock.errors import Cancellation as Cancellation
+from flowsock.errors import ChannelCancelled as ChannelCancelled
 from flowsock.errors import ChannelClosed as ChannelClosed
 from flowsock.errors import FlowsockError as FlowsockError
 from flowsock.errors import HandshakeError as HandshakeError
@@ -59,9 +66,11 @@ from flowsock.flows.flow import StateFlow as StateFlow
 from flowsock.flows.shared import MutableSharedFlow as MutableSharedFlow
 from flowsock.flows.sharing import SharingCommand as SharingCommand
 from flowsock.flows.sharing import SharingStarted as SharingStarted
-from flowsock.flows.sources import Producer as Producer
 from flowsock.flows.state import MutableStateFlow as MutableStateFlow
+from flowsock.scopes.completable import CompletableDeferred as CompletableDeferred
 from flowsock.scopes.job import Job as Job
+from flowsock.scopes.joining import await_all as await_all
+from flowsock.scopes.joining import join_all as join_all
 from flowsock.scopes.restart import Backoff as Backoff
 from flowsock.scopes.restart import Restart as Restart
 from flowsock.scopes.scope import Scope as Scope
@@ -117,10 +126,13 @@ __all__ = (
     "App",
     "Backoff",
     "BufferOverflow",
+    "Cancellation",
     "Channel",
+    "ChannelCancelled",
     "ChannelClosed",
     "CloseCode",
     "CloseReason",
+    "CompletableDeferred",
     "Deflate",
     "Emitter",
     "Flow",
@@ -153,6 +165,7 @@ __all__ = (
     "WebSocketConfig",
     "WouldBlock",
     "as_flow",
+    "await_all",
     "callback_flow",
     "channel_flow",
     "combine",
@@ -166,12 +179,15 @@ __all__ = (
     "flow",
     "flow_of",
     "interval",
+    "join_all",
     "merge",
     "on_timeout",
+    "produce",
     "select",
     "select_unbiased",
     "serve",
     "supervisor_scope",
+    "while_select",
 )
 
 

@@ -74,3 +74,7 @@ async def result_of(function: Callable[..., Any], *args: object) -> Any:
     if pending is not None:
         return await pending
     return None if result is READY else result
+
+
+def nothing_to_withdraw() -> None:
+    """Do nothing: for a clause, or a handler, that is in nobody's queue."""

@@ -3,8 +3,10 @@
 ::
 
     FlowsockError
+    ├── Cancellation             what somebody waited for was cancelled, while his own task was not
+    │   ├── JobCancelled         ... an awaited job, or one that is asked whether it is active
+    │   └── ChannelCancelled     ... a channel (also a ChannelClosed)
     ├── ChannelClosed            a channel was used after its end (send after close, receive after the last value)
-    ├── JobCancelled             an awaited job was cancelled, while the task that awaited it was not
     ├── NoSuchElement            a terminal operator found no element (also a LookupError)
     ├── HandshakeError           a WebSocket session could not be opened
     │   └── HandshakeRejected    the server answered with something else than 101; carries its status, headers and body
@@ -12,7 +14,9 @@
     └── SessionClosed            the session is over; carries its close reason
         └── SessionAborted       ... and it did not end cleanly (any code but 1000 and 1001)
 
-``WouldBlock`` is anyio's own. Cancellation is the backend's own and never wrapped.
+``WouldBlock`` is anyio's own. A cancelled task sees the backend's own cancellation, which is never wrapped. A `Cancellation`
+that leaves the function of a job ends that job as cancelled and is no failure: whoever depends on something that was cancelled
+is cancelled with it (Kotlin: ``CancellationException``).
 """
 
 from __future__ import annotations
@@ -29,12 +33,23 @@ class FlowsockError(Exception):
     """Be the root of all errors that flowsock raises of its own accord."""
 
 
+class Cancellation(FlowsockError):
+    """Report that something was cancelled, while the task that learns of it was not.
+
+    Law: a job that it leaves ends as cancelled, and neither its scope nor its siblings notice.
+    """
+
+
+class JobCancelled(Cancellation):
+    """Report that a job was cancelled; the cause, if known, is what failed its scope."""
+
+
 class ChannelClosed(FlowsockError):
     """Report the use of a channel after its end."""
 
 
-class JobCancelled(FlowsockError):
-    """Report that the awaited job was cancelled, while the task that awaits it was not."""
+class ChannelCancelled(ChannelClosed, Cancellation):
+    """Report the use of a channel that was cancelled: values may have been dropped."""
 
 
 class NoSuchElement(FlowsockError, LookupError):

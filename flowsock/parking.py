@@ -34,7 +34,11 @@ class Sleeper(Waiter, Protocol):
     def __await__(self) -> Generator[Any, Any, None]: ...
 
 
-def new_sleeper(on_cancel: Callable[[], object]) -> Sleeper:
+def nobody_to_tell() -> None:
+    """Do nothing: for sleepers that are in nobody's queue."""
+
+
+def new_sleeper(on_cancel: Callable[[], object] = nobody_to_tell) -> Sleeper:
     """Make a sleeper for the running task."""
     trio = _trio_if_running()
     if trio is not None:

@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
 
 from anyio import WouldBlock
 from attrs import frozen
 
 from flowsock.channels.clauses import OnReceive, OnSend
+from flowsock.channels.receiver import SuspendedReceiver
+from flowsock.channels.sender import SuspendedSender
 from flowsock.clause import NOTHING as NOTHING
 from flowsock.clause import Nothing as Nothing
-from flowsock.emitting import READY
-from flowsock.errors import ChannelClosed
-from flowsock.parking import new_sleeper
+from flowsock.emitting import READY, settle
+from flowsock.errors import ChannelCancelled, ChannelClosed
+from flowsock.scopes.groups import raise_together
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable
     from types import TracebackType
 
+    from flowsock.channels.receiver import Receiver
+    from flowsock.channels.sender import Sender
     from flowsock.clause import Clause
-    from flowsock.parking import Sleeper
 
 T = TypeVar("T")
 R = TypeVar("R")
 C = TypeVar("C")
-T_co = TypeVar("T_co", covariant=True)
-T_contra = TypeVar("T_contra", contravariant=True)
 
 RENDEZVOUS: Final = 0
 """No buffer: a sender waits until a receiver takes its value."""
@@ -74,79 +75,6 @@ def resolve_capacity(capacity: int, on_buffer_overflow: BufferOverflow) -> tuple
     return capacity, on_buffer_overflow
 
 
-class Receiver(Protocol[T_contra]):
-    """Somebody who waits for a channel's next value. Waiting ends with the first call of either method."""
-
-    def offer(self, value: T_contra, /) -> bool:
-        """Take a value; true if the receiver at once waits for the next one."""
-        ...
-
-    def end(self) -> None:
-        """Learn that no value will come."""
-        ...
-
-
-class Sender(Protocol[T_co]):
-    """Somebody whose value waits for a channel's room."""
-
-    @property
-    def value(self) -> T_co:
-        """Give the value."""
-        ...
-
-    def resolve(self, outcome: Exception | None, /) -> None:
-        """Learn that the value was taken, or that it was dropped with this error."""
-        ...
-
-
-class _Sender(Generic[T]):
-    """A suspended ``send``: awaitable once, in the queue of its channel until a receiver takes its value."""
-
-    __slots__ = ("_channel", "_sleeper", "outcome", "value")
-
-    def __init__(self, channel: Channel[T], value: T) -> None:
-        self._channel = channel
-        self._sleeper: Sleeper | None = None
-        self.value = value
-        self.outcome: Nothing | Exception | None = NOTHING
-
-    def resolve(self, outcome: Exception | None, /) -> None:
-        self.outcome = outcome
-        if self._sleeper is not None:
-            self._sleeper.wake()
-
-    def __await__(self) -> Generator[object, object, None]:
-        if self.outcome is NOTHING:
-            self._sleeper = new_sleeper(lambda: self._channel.withdraw(self))
-            try:
-                yield from self._sleeper.__await__()
-            except BaseException:
-                # What the callback raises comes out here, in the sender's task: whoever cancelled it must not be hit.
-                if self.outcome is NOTHING:
-                    self._channel.undelivered(self.value)
-                raise
-        if isinstance(self.outcome, Exception):
-            raise self.outcome
-
-
-class _ParkedReceiver(Generic[T]):
-    """A suspended ``receive``."""
-
-    __slots__ = ("sleeper", "value")
-
-    def __init__(self, on_cancel: Callable[[], object]) -> None:
-        self.sleeper = new_sleeper(on_cancel)
-        self.value: T | Nothing = NOTHING
-
-    def offer(self, value: T, /) -> bool:
-        self.value = value
-        self.sleeper.wake()
-        return False
-
-    def end(self) -> None:
-        self.sleeper.wake()
-
-
 @frozen
 class ChannelStatistics:
     """What a channel holds at one moment.
@@ -168,8 +96,8 @@ class Channel(Generic[T]):
     """Hand values from senders to receivers, each value to exactly one receiver (Kotlin: ``Channel``).
 
     Law: values arrive in the order they were sent; senders and receivers are served first come, first served. `close` lets
-    everything already sent be received and then ends the receivers; `cancel` drops it. A value that was handed to a receiver
-    belongs to it: a cancellation in the same moment is seen at the receiver's next checkpoint.
+    everything already sent be received and then ends the receivers; `cancel` drops it and fails both sides. A value that was
+    handed to a receiver belongs to it: a cancellation in the same moment is seen at the receiver's next checkpoint.
 
     Args:
         capacity: How many values wait without a receiver: a number, or `RENDEZVOUS`, `BUFFERED`, `CONFLATED`, `UNLIMITED`.
@@ -188,6 +116,7 @@ class Channel(Generic[T]):
         "_cause_traceback",
         "_closed",
         "_dropped",
+        "_on_close",
         "_on_undelivered",
         "_overflow",
         "_receivers",
@@ -210,6 +139,7 @@ class Channel(Generic[T]):
         self._cause: Exception | None = None
         self._cause_traceback: TracebackType | None = None
         self._dropped = 0
+        self._on_close: Callable[[Exception | None], object] | None = None
 
     # Sending
 
@@ -226,7 +156,7 @@ class Channel(Generic[T]):
             self.undelivered(value)
         if self.accept(value):
             return READY
-        sender = _Sender(self, value)
+        sender = SuspendedSender(self, value)
         self.enqueue(sender)
         return sender
 
@@ -284,16 +214,26 @@ class Channel(Generic[T]):
 
     # Receiving
 
-    async def receive(self) -> T:
+    @overload
+    async def receive(self) -> T: ...
+    @overload
+    async def receive(self, *, closed: C) -> T | C: ...
+    async def receive(self, *, closed: Any = NOTHING) -> Any:
         """Receive the next value, waiting for it.
+
+        Args:
+            closed: What to give at the end of the channel, instead of raising `ChannelClosed` (Kotlin: ``receiveCatching``); an
+                error it was closed with is raised all the same.
 
         Raises:
             ChannelClosed: the channel was closed and is empty (or whatever error it was closed with).
         """
+        if closed is not NOTHING and self.is_closed_for_receive:
+            return self.end_as(closed)
         value = self.poll()
         if value is not NOTHING:
             return value
-        receiver: _ParkedReceiver[T] = _ParkedReceiver(lambda: self.leave(receiver))
+        receiver: SuspendedReceiver[T] = SuspendedReceiver(lambda: self.leave(receiver))
         self.wait(receiver)
         try:
             await receiver.sleeper
@@ -301,9 +241,7 @@ class Channel(Generic[T]):
             if receiver.value is not NOTHING:
                 self.undelivered(receiver.value)
             raise
-        if receiver.value is NOTHING:
-            raise self.ended("nothing more can be received")
-        return receiver.value
+        return self.end_as(closed) if receiver.value is NOTHING else receiver.value
 
     def receive_nowait(self) -> T:
         """Receive a value if there is one now.
@@ -342,6 +280,12 @@ class Channel(Generic[T]):
         # Each raise would otherwise add its own frames to those that tell where the cause comes from.
         return self._cause.with_traceback(self._cause_traceback)
 
+    def end_as(self, closed: C | Nothing) -> C:
+        """Give what stands for the end of the channel; raises if there is nothing, or if the channel has a cause."""
+        if closed is NOTHING or self._cause is not None:
+            raise self.ended("nothing more can be received")
+        return closed
+
     def wait(self, receiver: Receiver[T]) -> None:
         """Put a receiver into the queue, after `poll` gave `NOTHING`."""
         self._receivers.append(receiver)
@@ -361,6 +305,39 @@ class Channel(Generic[T]):
             if self._cause is not None:
                 raise
             raise StopAsyncIteration from None
+
+    @contextmanager
+    def consume(self) -> Generator[Channel[T]]:
+        """Cancel the channel when the block ends, however it ends: ``with channel.consume(): …`` (Kotlin: ``consume``).
+
+        Law: an error that leaves the block becomes the cause. A plain ``async for`` that is left early leaves the channel open.
+        """
+        try:
+            yield self
+        except BaseException as error:
+            self.cancel(error if isinstance(error, Exception) else None)
+            raise
+        self.cancel()
+
+    async def consume_each(self, fn: Callable[[T], object]) -> None:
+        """Call a function, sync or async, with each value until the channel ends; then, or on failure, cancel it.
+
+        Raises:
+            Exception: what the channel was closed with, or what the function raised.
+        """
+        with self.consume():
+            async for value in self:
+                await settle(fn(value))
+
+    async def to_list(self) -> list[T]:
+        """Collect the values until the channel ends; cancel it if that fails.
+
+        Raises:
+            Exception: what the channel was closed with.
+        """
+        values: list[T] = []
+        await self.consume_each(values.append)
+        return values
 
     # Selecting
 
@@ -411,6 +388,35 @@ class Channel(Generic[T]):
         Returns:
             True for the call that closed the channel.
         """
+        if not self._end(cause):
+            return False
+        self._tell_closed()
+        return True
+
+    def cancel(self, cause: Exception | None = None) -> bool:
+        """Close the channel and drop what was not received; both sides raise `ChannelCancelled`, or the cause.
+
+        Law: after `close` it only drops what is left, and the end stays what it was.
+
+        Returns:
+            True for the call that closed the channel.
+        """
+        ended_now = self._end(ChannelCancelled("this channel was cancelled") if cause is None else cause)
+        dropped = [*self._buffer]
+        self._buffer.clear()
+        while self._senders:
+            # One by one, because a select that ends here withdraws all the senders that it has in the queue.
+            sender = self._senders.popleft()
+            dropped.append(sender.value)
+            sender.resolve(self.ended("the value that waited to be sent was dropped"))
+        try:
+            self._all_undelivered(dropped)
+        finally:
+            if ended_now:
+                self._tell_closed()
+        return ended_now
+
+    def _end(self, cause: Exception | None) -> bool:
         if self._closed:
             return False
         self._closed = True
@@ -421,23 +427,6 @@ class Channel(Generic[T]):
             receiver.end()
         return True
 
-    def cancel(self, cause: Exception | None = None) -> bool:
-        """Close the channel and drop what was not received; suspended senders raise `ChannelClosed`.
-
-        Returns:
-            True for the call that closed the channel.
-        """
-        closed_now = self.close(cause)
-        dropped = [*self._buffer]
-        self._buffer.clear()
-        while self._senders:
-            # One by one, because a select that ends here withdraws all the senders that it has in the queue.
-            sender = self._senders.popleft()
-            dropped.append(sender.value)
-            sender.resolve(self.ended("the value that waited to be sent was dropped"))
-        self._all_undelivered(dropped)
-        return closed_now
-
     def _all_undelivered(self, values: Iterable[T]) -> None:
         errors: list[Exception] = []
         for value in values:
@@ -445,10 +434,27 @@ class Channel(Generic[T]):
                 self.undelivered(value)
             except Exception as error:
                 errors.append(error)
-        if len(errors) > 1:
-            raise ExceptionGroup("several calls of on_undelivered failed", errors)
-        if errors:
-            raise errors[0]
+        raise_together("several calls of on_undelivered failed", errors)
+
+    def invoke_on_close(self, handler: Callable[[Exception | None], object], /) -> None:
+        """Call a function at the moment the channel is closed or cancelled (Kotlin: ``invokeOnClose``).
+
+        Law: a channel has one handler, ever. It is called once, in place, and must not wait: with ``None`` after a plain
+        `close`, else with the cause, which is a `ChannelCancelled` after a plain `cancel`; at once if the channel has ended.
+        What it raises comes out of the call that closed the channel, which stays closed.
+
+        Raises:
+            RuntimeError: the channel has its handler.
+        """
+        if self._on_close is not None:
+            raise RuntimeError("this channel has a handler of its end already")
+        self._on_close = handler
+        if self._closed:
+            self._tell_closed()
+
+    def _tell_closed(self) -> None:
+        if self._on_close is not None:
+            self._on_close(self._cause)
 
     @property
     def cause(self) -> Exception | None:

@@ -36,13 +36,8 @@ class OnReceive(Clause[Any]):
 
     async def finish(self, outcome: Any, /) -> Any:
         if outcome is _END:
-            return self._end()
+            return self.channel.end_as(self.closed)
         return outcome if self.fn is None else await result_of(self.fn, outcome)
-
-    def _end(self) -> Any:
-        if self.closed is NOTHING or self.channel.cause is not None:
-            raise self.channel.ended("nothing more can be received")
-        return self.closed
 
     def discard(self, outcome: Any, /) -> None:
         if outcome is not _END:

@@ -8,10 +8,12 @@ from random import sample
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from anyio import move_on_after
+from anyio.lowlevel import checkpoint
 from attrs import frozen
 
 from flowsock.channels.clauses import OnReceive, OnSend
-from flowsock.clause import NOTHING, Clause, result_of
+from flowsock.clause import NOTHING, Clause, nothing_to_withdraw, result_of
+from flowsock.emitting import FAIR_TURN
 from flowsock.parking import new_sleeper
 
 if TYPE_CHECKING:
@@ -74,6 +76,28 @@ async def select_unbiased(*clauses: Clause[Any]) -> Any:
     return await _select(sample(clauses, len(clauses)))
 
 
+async def while_select(*clauses: Clause[bool]) -> None:
+    """Select again and again, until the winner's result is false (Kotlin: ``whileSelect``).
+
+    Law: all that `select` promises, each time. If nothing has to be waited for, it still gives the event loop a turn every
+    128 times. ``while await select(...)`` is the same with clauses that are made anew each time.
+
+    Args:
+        clauses: Give true to go on, such as ``channel.on_receive(handle, closed=False)``.
+
+    Raises:
+        ValueError: there is no clause, or the select would both send to and receive from one channel.
+        TypeError: something else than a clause was given.
+        ChannelClosed: the winner's channel was closed (or whatever error it was closed with).
+    """
+    turns = FAIR_TURN
+    while await _select(clauses):
+        turns -= 1
+        if not turns:
+            turns = FAIR_TURN
+            await checkpoint()
+
+
 @overload
 def on_timeout(seconds: float, fn: None = None) -> Clause[None]: ...
 @overload
@@ -107,14 +131,10 @@ class _OnTimeout(Clause[Any]):
 
     def register(self, _selection: Selection, /) -> Callable[[], object]:
         # The select sleeps no longer than the shortest of its timeouts says.
-        return _nothing_to_withdraw
+        return nothing_to_withdraw
 
     async def finish(self, _outcome: None, /) -> Any:
         return None if self.fn is None else await result_of(self.fn)
-
-
-def _nothing_to_withdraw() -> None:
-    pass
 
 
 async def _select(clauses: Sequence[Clause[Any]]) -> Any:

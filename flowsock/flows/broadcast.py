@@ -8,21 +8,20 @@ the slowest one is known without looking at the others.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from anyio import WouldBlock
 
 from flowsock.channels.channel import NOTHING, BufferOverflow, Nothing
+from flowsock.channels.sender import SuspendedSender
 from flowsock.emitting import FAIR_TURN, READY, TURN
 from flowsock.flows.dispatcher import Dispatcher
 from flowsock.flows.subscriber import Subscriber
-from flowsock.parking import new_sleeper
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Generator
+    from collections.abc import Awaitable
 
     from flowsock.emitting import Emit
-    from flowsock.parking import Sleeper
 
 T = TypeVar("T")
 
@@ -47,32 +46,6 @@ class _Subscription(Subscriber[T]):
 
     def released(self) -> None:
         self._broadcast.release(self)
-
-
-class _Emitter(Generic[T]):
-    """A suspended ``emit``: its value waits for room, or (rendezvous) for everybody to pick it up."""
-
-    __slots__ = ("_broadcast", "_sleeper", "done", "value")
-
-    def __init__(self, broadcast: Broadcast[T], value: T) -> None:
-        self._broadcast = broadcast
-        self._sleeper: Sleeper | None = None
-        self.value = value
-        self.done = False
-
-    def resolve(self) -> None:
-        self.done = True
-        if self._sleeper is not None:
-            self._sleeper.wake()
-
-    def __await__(self) -> Generator[object, object, None]:
-        if not self.done:
-            self._sleeper = new_sleeper(self.close)
-            yield from self._sleeper.__await__()
-
-    def close(self) -> None:
-        if not self.done:
-            self._broadcast.withdraw(self)
 
 
 class Broadcast(Dispatcher[T]):
@@ -113,8 +86,8 @@ class Broadcast(Dispatcher[T]):
         self._replay_from = 0
         self._lagging: dict[int, int] = {}  # how many busy subscribers want which index next
         self._slowest = 0  # the least key of _lagging, while there is one
-        self._emitters: deque[_Emitter[T]] = deque()
-        self._rendezvous: _Emitter[T] | None = None
+        self._emitters: deque[SuspendedSender[T]] = deque()
+        self._rendezvous: SuspendedSender[T] | None = None
         self._turns = FAIR_TURN
 
     # Emitting
@@ -134,7 +107,7 @@ class Broadcast(Dispatcher[T]):
             if not self._dispatching:
                 self._dispatch()
             if self._waits_for_pickup and self._oldest() < following:
-                self._rendezvous = _Emitter(self, value)
+                self._rendezvous = SuspendedSender(self, value)
                 return self._rendezvous
         self._turns -= 1
         if not self._turns:
@@ -155,8 +128,8 @@ class Broadcast(Dispatcher[T]):
             return self._dispatching or bool(self._lagging)
         return bool(self._emitters) or self._lag() >= self._room
 
-    def _suspend(self, value: T) -> _Emitter[T]:
-        emitter = _Emitter(self, value)
+    def _suspend(self, value: T) -> SuspendedSender[T]:
+        emitter = SuspendedSender(self, value)
         self._emitters.append(emitter)
         return emitter
 
@@ -232,11 +205,13 @@ class Broadcast(Dispatcher[T]):
         while len(self._values) > keep:
             self._values.popleft()
 
-    def withdraw(self, emitter: _Emitter[T]) -> None:
+    def undelivered(self, value: T, /) -> None:
+        """Tell nobody: whoever picked the value up keeps it, and for the others it never was."""
+
+    def withdraw(self, emitter: SuspendedSender[T], /) -> None:
         if emitter is not self._rendezvous:
             self._emitters.remove(emitter)
             return
-        # Those who already picked the value up keep it; for the others it never was.
         self._rendezvous = None
         self._skip_oldest()
         self._progressed()

@@ -18,7 +18,6 @@ from flowsock.flows.sources import (
     IntervalSource,
     IterableSource,
     ProducedSource,
-    Producer,
 )
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from aioreactive import AsyncObservable
 
+    from flowsock.channels.producing import Producer
     from flowsock.emitting import Emit
 
 P = ParamSpec("P")

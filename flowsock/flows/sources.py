@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from anyio import CancelScope, current_time, get_cancelled_exc_class, sleep_until
+from anyio import current_time, get_cancelled_exc_class, sleep_until
 
-from flowsock.channels.channel import BUFFERED, BufferOverflow, Channel
-from flowsock.emitting import FAIR_TURN, READY, TURN, settle, waiting
+from flowsock.channels.channel import BUFFERED, BufferOverflow
+from flowsock.channels.producing import Producer, fill
+from flowsock.emitting import FAIR_TURN, TURN, settle, waiting
 from flowsock.flows.operators.buffering import Channeled
 from flowsock.flows.source import Source
 from flowsock.flows.steps import Steps
-from flowsock.parking import WaitingRoom
 from flowsock.scopes.groups import collapse, is_group
-from flowsock.scopes.scope import coroutine_scope
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 
+    from flowsock.channels.channel import Channel
     from flowsock.emitting import Emit
-    from flowsock.scopes.scope import Scope
 
 T = TypeVar("T")
 
@@ -147,47 +146,6 @@ class IntervalSource(Source[int]):
             due += self._period * max(missed + 1, 1)
 
 
-class Producer(Channel[T]):
-    """The sending end of a channel flow: send from the body, or from any job of its scope.
-
-    Law: a body that never has to wait, because its buffer drops, still gives the event loop a turn every 128 values.
-    """
-
-    __slots__ = ("_closing", "_turns", "scope")
-
-    scope: Scope
-
-    def __init__(self, capacity: int, on_buffer_overflow: BufferOverflow) -> None:
-        super().__init__(capacity, on_buffer_overflow=on_buffer_overflow)
-        self._turns = FAIR_TURN
-        self._closing = WaitingRoom()
-
-    def close(self, cause: Exception | None = None) -> bool:
-        closed_now = super().close(cause)
-        self._closing.wake_all()
-        return closed_now
-
-    async def await_close(self, cleanup: Callable[[], object] = lambda: None, /) -> None:
-        """Wait until this producer is closed, or its collector has ended, and then run the cleanup.
-
-        Law: the cleanup runs on cancellation too, shielded from it.
-        """
-        try:
-            if not self.is_closed_for_send:
-                await self._closing.sleep()
-        finally:
-            with CancelScope(shield=True):
-                await settle(cleanup())
-
-    def send(self, value: T, /) -> Awaitable[None]:
-        sent = super().send(value)
-        self._turns -= 1
-        if self._turns:
-            return sent
-        self._turns = FAIR_TURN
-        return TURN if sent is READY else sent
-
-
 class ProducedSource(Channeled[T]):
     """What a body, and the jobs it launches, send to a producer."""
 
@@ -209,7 +167,4 @@ class ProducedSource(Channeled[T]):
         return Producer(self.capacity, self.overflow)
 
     async def produce(self, channel: Channel[T]) -> None:
-        producer = cast("Producer[T]", channel)
-        async with coroutine_scope() as scope:
-            producer.scope = scope
-            await self._body(producer)
+        await fill(cast("Producer[T]", channel), self._body)

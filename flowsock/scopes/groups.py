@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeGuard
 
 from anyio import create_task_group, get_cancelled_exc_class
+from anyio.lowlevel import cancel_shielded_checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
 
     from anyio.abc import TaskGroup
@@ -64,6 +65,14 @@ def _without(yielding: tuple[type[BaseException], ...], error: BaseException) ->
     return None if isinstance(error, yielding) else error
 
 
+def raise_together(message: str, errors: Sequence[Exception]) -> None:
+    """Raise what several calls raised, if any did: one error as itself, several as a group."""
+    if len(errors) > 1:
+        raise ExceptionGroup(message, errors)
+    if errors:
+        raise errors[0]
+
+
 class task_group:
     """Open an anyio task group whose errors are collapsed on the way out.
 
@@ -87,6 +96,9 @@ class task_group:
         if collapsed is error:
             return False
         context = collapsed.__context__
+        # If the last thing that was thrown into this task is a cancellation, the interpreter makes it the context of whatever
+        # comes out: leave at an ordinary turn.
+        await cancel_shielded_checkpoint()
         try:
             raise collapsed
         finally:

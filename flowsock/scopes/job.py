@@ -1,66 +1,62 @@
-"""One running child of a scope."""
+"""The handle on something that ends once: with a result, with an error, or cancelled."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import partial
-from math import inf
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
-from anyio import CancelScope, current_effective_deadline, get_cancelled_exc_class, sleep
-from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
-from attrs import frozen
+from anyio.lowlevel import checkpoint_if_cancelled
 
-from flowsock.clause import NOTHING, Clause, result_of
-from flowsock.emitting import settle
+from flowsock.clause import nothing_to_withdraw
 from flowsock.errors import JobCancelled
-from flowsock.parking import WaitingRoom
+from flowsock.parking import new_sleeper
+from flowsock.scopes.clauses import OnAwait, OnJoin
+from flowsock.scopes.groups import raise_together
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
     from types import TracebackType
 
-    from flowsock.clause import Selection
-    from flowsock.parking import Waiter
-    from flowsock.scopes.restart import Restart, RestartBudget
+    from flowsock.clause import Clause
 
 T_co = TypeVar("T_co", covariant=True)
 R = TypeVar("R")
 
 
-class Job(Generic[T_co]):
+def cancellation_of(subject: str, reason: str | None, cause: BaseException | None) -> JobCancelled:
+    """Give the error that tells others of a cancellation."""
+    error = JobCancelled(f"{subject} was cancelled" if reason is None else f"{subject} was cancelled: {reason}")
+    error.__cause__ = cause
+    return error
+
+
+class Job(ABC, Generic[T_co]):
     """A handle on one child of a scope: Kotlin's ``Job`` and ``Deferred`` in one.
 
-    Law: ``await job`` gives the result, raises the job's own error each time it is awaited, or raises `JobCancelled`.
-    A job that was cancelled before it first ran never runs. Awaiting does not pass the awaiter's cancellation on to the job.
+    Law: ``await job`` gives the result, raises the job's own error each time it is awaited, or raises `JobCancelled`. Awaiting
+    does not pass the awaiter's cancellation on to the job. A job that was cancelled before it first ran never runs. A job that
+    was cancelled stays so, even if its function goes on to return a value; an error that its function raises instead wins.
+
+    A job is new (lazy, and not started yet), active, cancelling, or completed; `is_active`, `is_completed` and `is_cancelled`
+    tell. A job that failed counts as cancelled, and as completed once it was reported to its scope.
     """
 
-    __slots__ = (
-        "_cancel_scope",
-        "_cancelled",
-        "_completed",
-        "_error",
-        "_function",
-        "_joiners",
-        "_result",
-        "_traceback",
-        "name",
-    )
+    __slots__ = ("_cancellation", "_completed", "_error", "_handlers", "_result", "_traceback", "name")
 
-    def __init__(self, function: Callable[[], Any], name: str) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self._function = function
-        self._cancel_scope = CancelScope()
-        self._cancelled = False
         self._completed = False
+        self._cancellation: JobCancelled | None = None
         self._error: BaseException | None = None
         self._traceback: TracebackType | None = None
         self._result: T_co | None = None
-        self._joiners = WaitingRoom()
+        self._handlers: dict[Callable[[BaseException | None], object], None] = {}
 
     @property
     def is_active(self) -> bool:
-        """Tell whether the job neither ended nor was cancelled."""
-        return not (self._completed or self._cancelled)
+        """Tell whether the job was started, and neither ended nor was cancelled."""
+        return not self._completed and self._error is None and self._cancellation is None
 
     @property
     def is_completed(self) -> bool:
@@ -70,27 +66,52 @@ class Job(Generic[T_co]):
     @property
     def is_cancelled(self) -> bool:
         """Tell whether the job was cancelled or failed."""
-        return self._cancelled or self._error is not None
+        return self._cancellation is not None or self._error is not None
 
     @property
     def error(self) -> BaseException | None:
         """Give the error that the job failed with."""
         return self._error
 
-    def cancel(self) -> None:
+    def start(self) -> bool:
+        """Start the job if it is lazy and new; `join`, ``await`` and the clauses of a select do so, too.
+
+        Returns:
+            True for the call that started it.
+        """
+        return False
+
+    def cancel(self, reason: str | None = None, *, cause: BaseException | None = None) -> None:
         """Ask the job to end; returns at once. Nothing is delivered to the job after this call.
 
-        Cancelling twice, or after the end, does nothing. `join` waits for the end.
+        Cancelling twice, or after the end, does nothing. `join` waits for the end. A job that was not started yet ends at once.
+
+        Args:
+            reason: What `JobCancelled` says to those who await the job.
+            cause: What `JobCancelled` gives as its cause.
         """
-        if not self._completed:
-            self._cancelled = True
-            self._cancel_scope.cancel()
+        if self._completed or self.is_cancelled:
+            return
+        self._cancellation = cancellation_of(f"job {self.name!r}", reason, cause)
+        self._interrupt()
+
+    def ensure_active(self) -> None:
+        """Do nothing while the job is active, else raise: for loops that never wait (Kotlin: ``ensureActive``).
+
+        Raises:
+            JobCancelled: the job was cancelled, failed (which is the cause), has ended, or is new.
+        """
+        if not self.is_active:
+            raise self._cancellation or cancellation_of(f"job {self.name!r}", "it is not active", self._error)
 
     async def join(self) -> None:
         """Wait until the job ended, however it did; never raises the job's error. A cancellation point."""
+        self.start()
         await checkpoint_if_cancelled()
-        while not self._completed:
-            await self._joiners.sleep()
+        if not self._completed:
+            sleeper = new_sleeper(lambda: withdraw())
+            withdraw = self.invoke_on_completion(lambda _cause: sleeper.wake())
+            await sleeper
 
     async def cancel_and_join(self) -> None:
         """Cancel the job and wait until it ended."""
@@ -103,12 +124,41 @@ class Job(Generic[T_co]):
     async def _outcome(self) -> T_co:
         if not self._completed:
             await self.join()
+        return self.result()
+
+    def result(self) -> T_co:
+        """Give the result of a job that has ended, without waiting (Kotlin: ``getCompleted``).
+
+        Raises:
+            RuntimeError: the job has not ended.
+            JobCancelled: the job was cancelled.
+        """
+        if not self._completed:
+            raise RuntimeError(f"job {self.name!r} has not ended: await it")
+        # Each raise would otherwise add its own frames to those of the job.
         if self._error is not None:
-            # Each raise would otherwise add its own frames to those of the job.
             raise self._error.with_traceback(self._traceback)
-        if self._cancelled:
-            raise JobCancelled(f"job {self.name!r} was cancelled")
+        if self._cancellation is not None:
+            raise self._cancellation.with_traceback(None)
         return cast("T_co", self._result)
+
+    def invoke_on_completion(self, handler: Callable[[BaseException | None], object], /) -> Callable[[], object]:
+        """Call a function at the moment the job ends (Kotlin: ``invokeOnCompletion``).
+
+        Law: it is called once, in place, and must not wait: with ``None`` after success, else with the job's error or with a
+        `JobCancelled`; at once if the job has ended. The scope has learned of a failure by then; those who wait for the job run
+        later. Handlers are called in the order they came, and one that raises stops no other. What they raise comes out of
+        the call that ended the job, such as `cancel` of a job that was not started, or else fails the scope.
+
+        Returns:
+            What withdraws the handler.
+        """
+        if self._completed:
+            handler(self._error or self._cancellation)
+            return nothing_to_withdraw
+        entry = partial(handler)
+        self._handlers[entry] = None
+        return partial(self._handlers.pop, entry, None)
 
     @overload
     def on_join(self, fn: None = None) -> Clause[None]: ...
@@ -119,12 +169,12 @@ class Job(Generic[T_co]):
     def on_join(self, fn: Callable[[], Any] | None = None) -> Clause[Any]:
         """Make a clause of `select` that waits until the job ended, however it did (Kotlin: ``onJoin``).
 
-        Law: it never fails. A select in a scope that the job's failure cancels is cancelled instead.
+        Law: it starts a lazy job, and never fails. A select in a scope that the job's failure cancels is cancelled instead.
 
         Args:
             fn: Makes the select's result, which is ``None`` if left out.
         """
-        return _OnJoin(self, fn)
+        return OnJoin(self, fn)
 
     @overload
     def on_await(self, fn: None = None) -> Clause[T_co]: ...
@@ -135,106 +185,44 @@ class Job(Generic[T_co]):
     def on_await(self, fn: Callable[[T_co], Any] | None = None) -> Clause[Any]:
         """Make a clause of `select` that waits for the job's result (Kotlin: ``onAwait``).
 
-        Law: it fails the select with the job's own error, or with `JobCancelled`.
+        Law: it starts a lazy job. It fails the select with the job's own error, or with `JobCancelled`.
 
         Args:
             fn: Makes the select's result of the job's, which is the result if left out.
         """
-        return _OnAwait(self, fn)
+        return OnAwait(self, fn)
 
-    def enter(self, waiter: Waiter) -> Callable[[], object]:
-        """Wake somebody when the job ends; returns what undoes this."""
-        self._joiners.enter(waiter)
-        return partial(self._joiners.leave, waiter)
+    @abstractmethod
+    async def run(self) -> None:
+        """Live as a task of the scope until there is an outcome; raises the job's error. Called once, by the scope."""
 
-    async def run(self, restart: Restart | None) -> None:
-        """Run the job's function to its end; raises what it raised. Called by its scope, once, in the job's task."""
-        try:
-            with self._cancel_scope:
-                await self._attempts(restart.budget() if restart is not None else None)
-        except get_cancelled_exc_class():
-            self._cancelled = True
-            # What came from above goes back there, so that a timeout knows of itself. A stray cancellation, such as that of an
-            # asyncio task that was awaited, ends here.
-            if _is_cancelled_here():
-                raise
-        except BaseException as error:
-            self._error = error
-            self._traceback = error.__traceback__
-            raise
-        finally:
-            self._complete()
+    @abstractmethod
+    def _interrupt(self) -> None:
+        """See to it that the job, which was just marked as cancelled, ends."""
 
-    async def _attempts(self, budget: RestartBudget | None) -> None:
-        while True:
-            await checkpoint_if_cancelled()
-            try:
-                self._result = await settle(self._function())
-            except Exception:
-                wait = None if budget is None or _is_cancelled_here() else budget.next_wait()
-                if wait is None:
-                    raise
-                await sleep(wait)
-            else:
-                return
-
-    def _complete(self) -> None:
+    def complete_once(self) -> None:
+        """End the job with the outcome that it has, unless it has ended. Called by the scope."""
+        if self._completed:
+            return
         self._completed = True
-        del self._function
-        self._joiners.wake_all()
+        handlers = self._handlers
+        cause = self._error or self._cancellation
+        errors: list[Exception] = []
+        for handler in tuple(handlers):
+            if handler in handlers:
+                del handlers[handler]
+                try:
+                    handler(cause)
+                except Exception as error:
+                    errors.append(error)
+        raise_together("several completion handlers failed", errors)
 
     def __repr__(self) -> str:
+        return f"<Job {self.name} ({self._state()})>"
+
+    def _state(self) -> str:
         if not self._completed:
-            state = "cancelling" if self._cancelled else "active"
-        elif self._error is not None:
-            state = f"failed: {self._error!r}"
-        else:
-            state = "cancelled" if self._cancelled else "completed"
-        return f"<Job {self.name} ({state})>"
-
-
-def _is_cancelled_here() -> bool:
-    return current_effective_deadline() == -inf
-
-
-@frozen(eq=False)
-class _OnEnd(Clause[Any]):
-    """Wait for the end of a job."""
-
-    job: Job[Any]
-    fn: Callable[..., Any] | None
-
-    def poll(self) -> object:
-        return None if self.job.is_completed else NOTHING
-
-    def register(self, selection: Selection, /) -> Callable[[], object]:
-        return self.job.enter(_SelectingJoiner(self, selection))
-
-
-class _OnJoin(_OnEnd):
-    __slots__ = ()
-
-    async def finish(self, _outcome: None, /) -> Any:
-        if self.job.error is not None:
-            # The scope learns of the failure after those who joined the job, and may be about to cancel this very task.
-            await checkpoint()
-        return None if self.fn is None else await result_of(self.fn)
-
-
-class _OnAwait(_OnEnd):
-    __slots__ = ()
-
-    async def finish(self, _outcome: None, /) -> Any:
-        result = await self.job
-        return result if self.fn is None else await result_of(self.fn, result)
-
-
-@frozen(eq=False)
-class _SelectingJoiner:
-    """A place among those who joined the job."""
-
-    clause: _OnEnd
-    selection: Selection
-
-    def wake(self) -> None:
-        self.selection.choose(self.clause, None)
+            return "active" if self.is_active else "cancelling" if self.is_cancelled else "new"
+        if self._error is not None:
+            return f"failed: {self._error!r}"
+        return "cancelled" if self.is_cancelled else "completed"

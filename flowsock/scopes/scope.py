@@ -8,8 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack, overload
 
 from flowsock.emitting import settle
-from flowsock.scopes.groups import task_group
-from flowsock.scopes.job import Job
+from flowsock.scopes.groups import raise_together, task_group
+from flowsock.scopes.job import cancellation_of
+from flowsock.scopes.launched import LaunchedJob
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from flowsock.errors import JobCancelled
+    from flowsock.scopes.job import Job
     from flowsock.scopes.restart import Restart
 
 T = TypeVar("T")
@@ -35,14 +38,23 @@ def current_scope() -> Scope | None:
 class Scope:
     """Own a set of jobs: none of them outlives the ``async with`` block that made the scope.
 
-    Law: the block ends when its body and all jobs ended. Cancelling the scope cancels them all, and leaves the block quietly.
+    Law: the block ends when its body and all jobs ended, a lazy job that nobody started included. Cancelling the scope cancels
+    them all, and leaves the block quietly.
+
+    `coroutine_scope` and `supervisor_scope` make scopes. ``Scope(group)`` makes one of an anyio task group that is open: its
+    jobs are tasks of the group, so the group waits for them, cancelling either cancels both, and what a job raises the group
+    raises, in an ``ExceptionGroup`` as always. `current_scope` gives such a scope inside its jobs, not in the group's body.
+
+    Args:
+        group: The task group that runs the jobs.
     """
 
-    __slots__ = ("_group", "_jobs")
+    __slots__ = ("_cancellation", "_group", "_jobs")
 
     def __init__(self, group: TaskGroup) -> None:
         self._group = group
         self._jobs: dict[Job[Any], None] = {}
+        self._cancellation: JobCancelled | None = None
 
     @property
     def is_active(self) -> bool:
@@ -62,6 +74,7 @@ class Scope:
         *args: *Args,
         name: str | None = None,
         restart: Restart | None = None,
+        lazy: bool = False,
     ) -> Job[T]: ...
 
     @overload
@@ -72,6 +85,7 @@ class Scope:
         *args: *Args,
         name: str | None = None,
         restart: Restart | None = None,
+        lazy: bool = False,
     ) -> Job[T]: ...
 
     def launch(
@@ -81,47 +95,102 @@ class Scope:
         *args: *Args,
         name: str | None = None,
         restart: Restart | None = None,
+        lazy: bool = False,
     ) -> Job[Any]:
         """Run a function, sync or async, as a child of this scope (Kotlin: ``launch`` and ``async``).
 
         Law: the job starts at the next turn of the event loop. Its failure is the scope's failure, unless the scope is a
-        supervisor. In a cancelled scope the job is cancelled before it runs.
+        supervisor. In a cancelled scope the job is cancelled before it runs. A lazy job keeps the scope from ending even if
+        nobody ever starts it.
 
         Args:
             name: What logs and `repr` call the job; the function's name if left out.
             restart: Start the function again when it fails, within this budget.
+            lazy: Do not start before `Job.start`, or before somebody waits for the job.
 
         Raises:
             RuntimeError: the block that made the scope has ended.
         """
         name = name or str(getattr(function, "__qualname__", function))
-        job: Job[Any] = Job(partial(function, *args), name)
+        job: LaunchedJob[Any] = LaunchedJob(partial(function, *args), name, restart=restart, lazy=lazy)
+        self.adopt(job)
+        return job
+
+    def adopt(self, job: Job[Any], /) -> None:
+        """Make a new job a child of this scope; `launch` and `CompletableDeferred` do so.
+
+        Raises:
+            RuntimeError: the block that made the scope has ended.
+        """
         self._jobs[job] = None
         if not self.is_active:
-            job.cancel()
+            job.cancel("its scope was cancelled", cause=self._cancellation)
         try:
-            self._group.start_soon(self._run, job, restart, name=name)
+            self._group.start_soon(self._run, job, name=job.name)
         except RuntimeError:
             del self._jobs[job]
             raise
-        return job
 
-    def cancel(self) -> None:
-        """Cancel the body of the block and all jobs."""
-        self.cancel_children()
+    def cancel(self, reason: str | None = None, *, cause: BaseException | None = None) -> None:
+        """Cancel the body of the block and all jobs.
+
+        Args:
+            reason: What `JobCancelled` says to those who await a job of this scope.
+            cause: What `JobCancelled` gives as its cause.
+        """
+        if self._cancellation is None:
+            self._cancellation = cancellation_of("the scope", reason, cause)
         self._group.cancel_scope.cancel()
+        self.cancel_children(reason, cause=cause)
 
-    def cancel_children(self) -> None:
+    def cancel_children(self, reason: str | None = None, *, cause: BaseException | None = None) -> None:
         """Cancel all jobs; the scope itself stays active."""
+        errors: list[Exception] = []
         for job in self.jobs:
-            job.cancel()
+            try:
+                job.cancel(reason, cause=cause)
+            except Exception as error:
+                errors.append(error)
+        raise_together("several completion handlers failed", errors)
 
-    async def _run(self, job: Job[Any], restart: Restart | None) -> None:
+    def ensure_active(self) -> None:
+        """Do nothing while the scope is active, else raise: for loops that never wait (Kotlin: ``ensureActive``).
+
+        Law: the scope's block, or a job, that this error leaves ends quietly.
+
+        Raises:
+            JobCancelled: the scope was cancelled; if it failed, that is the cause.
+        """
+        if not self.is_active:
+            self._cancellation = self._cancellation or cancellation_of("the scope", None, None)
+            raise self._cancellation.with_traceback(None)
+
+    async def _run(self, job: Job[Any]) -> None:
         _current.set(self)
         try:
-            await job.run(restart)
+            await self._supervise(job)
+        except Exception as error:
+            # Before anybody learns that the job ended: who waits for it inside of this scope is cancelled instead.
+            self._fail(error)
+            raise
         finally:
             del self._jobs[job]
+            job.complete_once()
+
+    async def _supervise(self, job: Job[Any]) -> None:
+        """Run a job to its end; what this raises is the failure of the scope."""
+        await job.run()
+
+    def ends_quietly_by(self, error: BaseException | None, /) -> bool:
+        """Learn what left the body of the block; true if it is this scope's own cancellation, which goes no further."""
+        if error is not None and error is self._cancellation:
+            return True
+        if isinstance(error, Exception):
+            self._fail(error)
+        return False
+
+    def _fail(self, error: Exception) -> None:
+        self.cancel("its scope failed", cause=error)
 
 
 class Supervisor(Scope):
@@ -133,9 +202,9 @@ class Supervisor(Scope):
         super().__init__(group)
         self._on_error = on_error
 
-    async def _run(self, job: Job[Any], restart: Restart | None) -> None:
+    async def _supervise(self, job: Job[Any]) -> None:
         try:
-            await super()._run(job, restart)
+            await job.run()
         except Exception as error:
             await settle(self._on_error(job, error))
 
@@ -152,7 +221,7 @@ class coroutine_scope:
     several as an ``ExceptionGroup``. Cancelling the scope by `Scope.cancel` leaves the block quietly.
     """
 
-    __slots__ = ("_group", "_token")
+    __slots__ = ("_group", "_scope", "_token")
 
     def __init__(self) -> None:
         self._group = task_group()
@@ -161,22 +230,25 @@ class coroutine_scope:
         return Scope(group)
 
     async def __aenter__(self) -> Scope:
-        scope = self._make(await self._group.__aenter__())
-        self._token: Token[Scope | None] = _current.set(scope)
-        return scope
+        self._scope = self._make(await self._group.__aenter__())
+        self._token: Token[Scope | None] = _current.set(self._scope)
+        return self._scope
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
         _current.reset(self._token)
+        if self._scope.ends_quietly_by(error):
+            await self._group.__aexit__(None, None, None)
+            return True
         return await self._group.__aexit__(kind, error, traceback)
 
 
 class supervisor_scope(coroutine_scope):
     """Open a scope whose jobs fail on their own (Kotlin: ``supervisorScope``).
 
-    Law: a failed job neither cancels the scope nor its siblings; it is reported to ``on_error`` once, and its error stays on
-    the job. A failing body cancels all jobs and leaves the block.
+    Law: a failed job neither cancels the scope nor its siblings; it is reported to ``on_error`` once, before those who wait for
+    it run, and its error stays on the job. A failing body cancels all jobs and leaves the block.
 
     Args:
         on_error: A function, sync or async, of the failed job and its error; logs them if left out. If it raises, the scope

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from flowsock.scopes.job import Job
-    from flowsock.scopes.restart import Restart
     from flowsock.sessions.session import Session
 
 
@@ -23,9 +22,9 @@ class SessionScope(Scope):
         super().__init__(group)
         self._session = session
 
-    async def _run(self, job: Job[Any], restart: Restart | None) -> None:
+    async def _supervise(self, job: Job[Any]) -> None:
         try:
-            await super()._run(job, restart)
+            await job.run()
         except Exception as error:
             if not self._session.is_over_by(error):
                 raise

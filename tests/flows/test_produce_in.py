@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from anyio import fail_after, sleep_forever
+from anyio import create_task_group, fail_after, sleep_forever
 
-from flowsock import BUFFERED, RENDEZVOUS, UNLIMITED, ChannelClosed, as_flow, coroutine_scope, flow, flow_of
+from flowsock import BUFFERED, RENDEZVOUS, UNLIMITED, ChannelClosed, JobCancelled, as_flow, coroutine_scope, flow, flow_of
 from tests.turns import settled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from flowsock import Channel
 
 pytestmark = pytest.mark.anyio
 
@@ -89,11 +91,37 @@ async def test_the_end_of_the_scope_closes_the_channel() -> None:
         await settled()
         scope.cancel()
     assert log == ["cancelled"]
-    assert [value async for value in running] == [1]
+    assert await running.receive() == 1
+    with pytest.raises(JobCancelled):
+        await running.receive()
     async with coroutine_scope() as scope:
         never_started = then_hang(log, 1).produce_in(scope)
         scope.cancel()
-    assert [value async for value in never_started] == []
+    with pytest.raises(JobCancelled):
+        await never_started.to_list()
+
+
+async def test_a_receiver_outside_the_scope_learns_of_a_job_that_never_ran() -> None:
+    raised: list[JobCancelled] = []
+
+    async def receive(channel: Channel[int]) -> None:
+        with pytest.raises(JobCancelled) as info:
+            await channel.receive()
+        raised.append(info.value)
+
+    # Whether the receiver waits already when the job would have its first turn depends on who comes first.
+    with fail_after(5):
+        async with create_task_group() as outside:
+            async with coroutine_scope() as scope:
+                early: Channel[int] = then_hang([], 1).produce_in(scope)
+                outside.start_soon(receive, early)
+                scope.cancel()
+            async with coroutine_scope() as scope:
+                scope.launch(scope.cancel)
+                late: Channel[int] = then_hang([], 1).produce_in(scope)
+                outside.start_soon(receive, late)
+                await sleep_forever()
+    assert len(raised) == 2
 
 
 async def test_the_capacity_is_checked_at_once() -> None:
