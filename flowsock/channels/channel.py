@@ -9,6 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
 
 from anyio import WouldBlock
+from anyio.lowlevel import checkpoint_if_cancelled
 from attrs import frozen
 
 from flowsock.channels.clauses import OnReceive, OnSend
@@ -233,6 +234,8 @@ class Channel(Generic[T]):
         value = self.poll()
         if value is not NOTHING:
             return value
+        # A task that cancelled itself must not take a value from those who come before it learns of that.
+        await checkpoint_if_cancelled()
         receiver: SuspendedReceiver[T] = SuspendedReceiver(lambda: self.leave(receiver))
         self.wait(receiver)
         try:

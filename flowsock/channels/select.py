@@ -8,7 +8,7 @@ from random import sample
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from anyio import move_on_after
-from anyio.lowlevel import checkpoint
+from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 from attrs import frozen
 
 from flowsock.channels.clauses import OnReceive, OnSend
@@ -195,6 +195,8 @@ class _Selection:
             clause.lost()
 
     async def _wait(self) -> None:
+        # A task that cancelled itself must not take anything from those who come before it learns of that.
+        await checkpoint_if_cancelled()
         self._sleeper = sleeper = new_sleeper(self._end)
         timeouts = (clause for clause in self._clauses if isinstance(clause, _OnTimeout))
         shortest = min(timeouts, key=lambda clause: clause.seconds, default=None)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from traceback import walk_tb
 
 import pytest
-from anyio import create_task_group
+from anyio import create_task_group, from_thread, to_thread
 
-from flowsock import BUFFERED, CONFLATED, RENDEZVOUS, UNLIMITED, Channel, ChannelClosed
+from flowsock import BUFFERED, CONFLATED, RENDEZVOUS, UNLIMITED, Channel, ChannelClosed, WouldBlock
 from tests.turns import settled
 
 pytestmark = pytest.mark.anyio
@@ -218,3 +218,81 @@ async def test_closing_from_inside_a_waiting_receivers_turn_is_seen_by_the_next(
         await settled()
         channel.send_nowait(1)
     assert seen == [1, "closed"]
+
+
+async def test_a_closed_channel_refuses_at_once_and_keeps_what_was_sent() -> None:
+    """Scenario channel_close-01."""
+    buffered: Channel[int] = Channel(1)
+    suspended: Channel[int] = Channel()
+    async with create_task_group() as tasks:
+        for channel in (buffered, suspended):
+            tasks.start_soon(send_one, channel, 42)
+            await settled()
+            channel.close()
+            with pytest.raises(ChannelClosed):
+                channel.send_nowait(2)
+            assert await channel.receive() == 42
+
+
+async def send_one(channel: Channel[int], value: int) -> None:
+    await channel.send(value)
+
+
+async def test_a_full_channel_is_no_closed_one() -> None:
+    """Scenario channel_close-03."""
+    channel: Channel[int] = Channel(1)
+    channel.send_nowait(42)
+    with pytest.raises(WouldBlock) as raised:
+        channel.send_nowait(1)
+    assert not isinstance(raised.value, ChannelClosed)
+    assert not channel.is_closed_for_send
+
+
+async def test_the_end_may_be_received_as_a_value() -> None:
+    """What Kotlin's ``receiveCatching`` is for."""
+    channel: Channel[int] = Channel()
+    seen: list[int | None] = []
+
+    async def receive() -> None:
+        seen.append(await channel.receive(closed=None))
+
+    async with create_task_group() as tasks:
+        tasks.start_soon(receive)
+        await settled()
+        channel.send_nowait(1)
+        tasks.start_soon(receive)
+        await settled()
+        channel.close()
+    assert seen == [1, None]
+    assert await channel.receive(closed=None) is None
+    failed: Channel[int] = Channel(1)
+    failed.send_nowait(1)
+    failed.close(ValueError("E"))
+    assert await failed.receive(closed=None) == 1
+    with pytest.raises(ValueError, match="E"):
+        await failed.receive(closed=None)
+
+
+@pytest.mark.parametrize("end", ["close", "fail", "cancel"])
+async def test_a_thread_learns_of_the_end(end: str) -> None:
+    """Scenario channel_close-17."""
+    channel: Channel[int] = Channel(1)
+
+    async def send() -> None:
+        await channel.send(1)
+
+    def send_from_a_thread() -> None:
+        from_thread.run(send)
+
+    await to_thread.run_sync(send_from_a_thread)
+    assert await channel.receive() == 1
+    cause = ValueError("cause")
+    match end:
+        case "close":
+            channel.close()
+        case "fail":
+            channel.close(cause)
+        case _:
+            channel.cancel(cause)
+    with pytest.raises(ChannelClosed if end == "close" else ValueError):
+        await to_thread.run_sync(send_from_a_thread)
