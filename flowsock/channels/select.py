@@ -8,12 +8,12 @@ from random import sample
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from anyio import move_on_after
-from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
+from anyio.lowlevel import checkpoint_if_cancelled
 from attrs import frozen
 
 from flowsock.channels.clauses import OnReceive, OnSend
 from flowsock.clause import NOTHING, Clause, nothing_to_withdraw, result_of
-from flowsock.emitting import FAIR_TURN
+from flowsock.emitting import FAIR_TURN, TURN
 from flowsock.parking import new_sleeper
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ async def while_select(*clauses: Clause[bool]) -> None:
         turns -= 1
         if not turns:
             turns = FAIR_TURN
-            await checkpoint()
+            await TURN
 
 
 @overload

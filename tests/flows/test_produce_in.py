@@ -113,12 +113,12 @@ async def test_a_receiver_outside_the_scope_learns_of_a_job_that_never_ran() -> 
     with fail_after(5):
         async with create_task_group() as outside:
             async with coroutine_scope() as scope:
-                early: Channel[int] = then_hang([], 1).produce_in(scope)
+                early: Channel[int] = then_hang([]).produce_in(scope)
                 outside.start_soon(receive, early)
                 scope.cancel()
             async with coroutine_scope() as scope:
                 scope.launch(scope.cancel)
-                late: Channel[int] = then_hang([], 1).produce_in(scope)
+                late: Channel[int] = then_hang([]).produce_in(scope)
                 outside.start_soon(receive, late)
                 await sleep_forever()
     assert len(raised) == 2
