@@ -88,6 +88,9 @@ class StepIterator(Generic[T_co]):
         except StopIteration:
             self._collection = None
             raise StopAsyncIteration from None
+        except StopAsyncIteration as error:
+            self._collection = None
+            raise _not_the_end() from error
         except BaseException:
             self._collection = None
             raise
@@ -115,6 +118,11 @@ class StepIterator(Generic[T_co]):
         )
 
 
+def _not_the_end() -> RuntimeError:
+    """Make what a loop over a flow raises instead of ending where it must not (as generators do, PEP 479)."""
+    return RuntimeError("a callback of the flow raised StopAsyncIteration: give `anext` a default, or catch it")
+
+
 class Items(Generic[T_co]):
     """The values of a flow whose producer runs in a task of its own; one at a time, the producer waits in between."""
 
@@ -129,6 +137,9 @@ class Items(Generic[T_co]):
         try:
             await source.collect(self._channel.send)
             self._error = None
+        except StopAsyncIteration as error:
+            self._error = _not_the_end()
+            self._error.__cause__ = error
         except Exception as error:
             self._error = error
         finally:
@@ -143,7 +154,7 @@ class Items(Generic[T_co]):
         except StopAsyncIteration:
             error, self._error = self._error, None
             if error is not None:
-                raise error from None
+                raise error from error.__cause__
             raise
 
 

@@ -198,6 +198,20 @@ async def test_nothing_is_combined_in_a_cancelled_scope() -> None:
     assert seen == []
 
 
+async def test_nothing_is_combined_after_the_collector_was_cancelled() -> None:
+    seen: list[int] = []
+
+    async with coroutine_scope() as scope:
+
+        def cancel_at_the_third(value: int) -> None:
+            seen.append(value)
+            if len(seen) == 3:
+                scope.cancel()
+
+        await combine(as_flow(range(100)), as_flow(range(100)), lambda a, b: a + b).collect(cancel_at_the_third)
+    assert len(seen) == 3
+
+
 async def test_what_on_start_emits_takes_part(anyio_backend_name: str) -> None:
     """Scenario combine-18; on trio A may come when 1 has come too."""
     numbers = flow_of(1).on_start(lambda emit: emit(0))

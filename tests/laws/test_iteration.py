@@ -326,3 +326,27 @@ async def test_a_loop_whose_job_is_cancelled_does_not_hang() -> None:
                     gate.set()
             assert seen == [0]
             assert loop.is_cancelled
+
+
+@pytest.mark.parametrize("slow", [False, True])
+async def test_a_callback_that_raises_the_end_of_another_iteration_does_not_end_this_one(slow: bool) -> None:
+    """As in generators: a forgotten default of `anext` must not look like the end of the flow."""
+
+    async def exhausted(_value: int) -> int:
+        if slow:
+            await a_while()
+        raise StopAsyncIteration
+
+    failing = flow_of(1, 2).map(exhausted)
+    with pytest.raises(RuntimeError, match="StopAsyncIteration") as raised:
+        async for _value in failing:
+            pass
+    assert isinstance(raised.value.__cause__, StopAsyncIteration)
+    with pytest.raises(RuntimeError, match="StopAsyncIteration"):
+        async with failing.open() as items:
+            async for _value in items:
+                pass
+    with pytest.raises(RuntimeError, match="StopAsyncIteration"):
+        async with coroutine_scope():
+            async for _value in failing.buffer():
+                pass

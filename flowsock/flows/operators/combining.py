@@ -77,7 +77,6 @@ class Combine(Source[Any]):
         latest: list[Any] = [NOTHING] * len(self.upstreams)
         missing = len(latest)
         async for update in channel:
-            await checkpoint_if_cancelled()
             item: tuple[int, Any] | None = update
             while item is not None:
                 batch: set[int] = set()
@@ -88,6 +87,7 @@ class Combine(Source[Any]):
                     batch.add(index)
                     item = channel.receive_nowait() if len(channel) else None
                 if not missing:
+                    await checkpoint_if_cancelled()
                     await settle(self.combiner(emit, *latest))
 
 
