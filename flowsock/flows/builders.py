@@ -248,7 +248,8 @@ def consume_as_flow(channel: Channel[T], /) -> Flow[T]:
 def merge(*flows: Flow[T]) -> Flow[T]:
     """Collect several flows at once and emit their values as they come.
 
-    Law: each flow's own order is kept. The first failure cancels the others. Completes when all completed.
+    Law: each flow's own order is kept. Up to 64 values wait for a slow collector; a ``buffer`` below changes that. The first
+    failure cancels the others. Completes when all completed.
 
     >>> await merge(interval(2), interval(5)).take(3).to_list()
     [0, 1, 0]

@@ -914,6 +914,8 @@ class Flow(Generic[T_co]):
         Law: values are emitted as they come, and keep the order within their flow. The upstream waits for a free place. The
         first failure cancels all others. Completes when all completed.
 
+        Law: up to 64 values wait for a slow collector; a ``buffer`` below changes that.
+
         Raises:
             ValueError: the concurrency is below 1.
 
@@ -997,7 +999,8 @@ class Flow(Generic[T_co]):
         """Turn each value into another, with up to ``limit`` calls of the function at once.
 
         Law: a result that waits for its turn, or for room, keeps its place among the ``limit``; the upstream waits for a free
-        one. The first failure cancels the other calls.
+        one. Up to 64 results wait for a slow collector; a ``buffer`` below changes that. The first failure cancels the other
+        calls.
 
         Args:
             limit: How many calls may run.

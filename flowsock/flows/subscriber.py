@@ -36,7 +36,7 @@ class Subscriber(ABC, Generic[T]):
     Law (cancellation): from the moment the collector is cancelled, nothing more reaches the chain.
     """
 
-    __slots__ = ("_chain", "_failure", "_interrupted", "_pending", "_sleeper", "closed", "emit", "stand_in")
+    __slots__ = ("_chain", "_failure", "_interrupted", "_needs_task", "_pending", "_sleeper", "_start", "closed", "emit")
 
     def __init__(self, chain: Emit[T]) -> None:
         self.emit: Emit[T] = ignore
@@ -46,7 +46,8 @@ class Subscriber(ABC, Generic[T]):
         self._failure: BaseException | None = None
         self._sleeper: Sleeper | None = None
         self._interrupted = False
-        self.stand_in: Callable[[], object] | None = None
+        self._needs_task = False
+        self._start: Callable[[], object] | None = None
 
     # What a kind of source decides
 
@@ -85,11 +86,17 @@ class Subscriber(ABC, Generic[T]):
             self.wake()
 
     def wake(self) -> None:
-        """Let the collector's task look at the state again; without one, tell whoever stands in for it."""
+        """Let the collector's task look at the state again; without one, start it."""
         if self._sleeper is not None:
             self._sleeper.wake()
-        elif self.stand_in is not None:
-            self.stand_in()
+        else:
+            self._needs_task = True
+            self._start_if_needed()
+
+    def _start_if_needed(self) -> None:
+        if self._needs_task and self._start is not None:
+            start, self._start = self._start, None
+            start()
 
     def close(self) -> None:
         """Let nothing reach the chain any more."""
@@ -110,39 +117,51 @@ class Subscriber(ABC, Generic[T]):
 
     async def run(self) -> None:
         """Deliver until the source ends, the chain raises, or the task is cancelled."""
-        self.stand_in = None
+        self._start = None
+        await self._run(until_a_wait=False)
+
+    async def run_until_a_wait(self) -> None:
+        """Deliver like `run`, and return, without closing, as soon as the chain gives something to await."""
+        await self._run(until_a_wait=True)
+
+    async def _run(self, *, until_a_wait: bool) -> None:
         try:
-            await self._deliver()
+            await self._deliver(until_a_wait)
         except End:
             self.close()
         except BaseException:
             self.close()
             raise
 
-    def run_without_task(self, stand_in: Callable[[], object]) -> bool:
-        """Deliver the backlog and become idle, in plain code, if nothing has to be awaited for that.
+    def run_without_task(self, start: Callable[[], object]) -> None:
+        """Deliver the backlog and become idle, in plain code, as far as nothing has to be awaited for that.
 
         Args:
-            stand_in: Called each time the subscriber needs a task after all: `run` must then be awaited.
-
-        Returns:
-            False if it needs a task right now.
+            start: Called once, at the first need for a task after all: `run` must then be awaited.
         """
         while (value := self.next_value()) is not NOTHING:
             pending = waiting(self._chain(value))
             if pending is not None:
                 self._pending = pending
-                return False
-        self.emit = self._chain
-        self.stand_in = stand_in
-        return True
+                self._needs_task = True
+                break
+        else:
+            self.emit = self._chain
+        self.start_when_needed(start)
 
-    async def _deliver(self) -> None:
+    def start_when_needed(self, start: Callable[[], object]) -> None:
+        """Call ``start`` once, as soon as the subscriber needs a task, which may be now."""
+        self._start = start
+        self._start_if_needed()
+
+    async def _deliver(self, until_a_wait: bool) -> None:
         turns = FAIR_TURN
         while not self._interrupted:
             if self._failure is not None:
                 raise self._failure
             if self._pending is not None:
+                if until_a_wait:
+                    return
                 await checkpoint_if_cancelled()
                 waited_for, self._pending = self._pending, None
                 await waited_for
@@ -160,7 +179,10 @@ class Subscriber(ABC, Generic[T]):
                 continue
             result = self._chain(value)
             if result is not None and (pending := waiting(result)) is not None:
-                await pending
+                if until_a_wait:
+                    self._pending = pending
+                else:
+                    await pending
         self._interrupted = False
 
     async def _idle(self) -> None:

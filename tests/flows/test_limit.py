@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anyio import create_task_group, fail_after, sleep_forever
 
-from flowsock import Emitter, Flow, flow, flow_of
+from flowsock import Emitter, Flow, flow_of
 from tests.turns import a_while
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.anyio
 
@@ -89,46 +88,6 @@ async def test_each_collection_counts_afresh() -> None:
         assert await limited.to_list() == await limited.to_list() == [1, 2]
     rest = flow_of(1, 2, 1).drop_while(lambda value: value < 2)
     assert await rest.to_list() == await rest.to_list() == [2, 1]
-
-
-async def emit_one(emit: Emitter[int], value: int) -> bool:
-    await emit(value)
-    return False
-
-
-LIMITS: dict[str, Callable[[Flow[int]], Flow[int]]] = {
-    "take": lambda flow: flow.take(1),
-    "take_while": lambda flow: flow.take_while(lambda value: value < 2),
-    "take_while async": lambda flow: flow.take_while(slowly(lambda value: value < 2)),
-    "transform_while": lambda flow: flow.transform_while(emit_one),
-    "chunked": lambda flow: flow.chunked(1).take(1).map(lambda chunk: chunk[0]),
-    "take of an async stage": lambda flow: flow.map(slowly(lambda value: value)).take(1),
-}
-
-
-@pytest.mark.parametrize("limit", LIMITS.values(), ids=LIMITS.keys())
-async def test_a_limit_cancels_and_awaits_what_the_upstream_runs(limit: Callable[[Flow[int]], Flow[int]]) -> None:
-    """Scenarios limit-03, limit-09 and chunked-05."""
-    log: list[str] = []
-
-    async def hang() -> None:
-        try:
-            await sleep_forever()
-        finally:
-            log.append("cancelled")
-
-    @flow
-    async def source() -> AsyncIterator[int]:
-        async with create_task_group() as group:
-            group.start_soon(hang)
-            await a_while()
-            yield 1
-            yield 2
-            raise AssertionError("not reached")
-
-    with fail_after(5):
-        assert await limit(source()).to_list() == [1]
-    assert log == ["cancelled"]
 
 
 async def test_a_limit_waits_for_the_handler_of_its_last_value() -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anyio import create_task_group, sleep_forever
 
-from flowsock import Emitter, Flow, empty_flow, flow, flow_of
+from flowsock import Emitter, Flow, empty_flow, flow_of
 from tests.turns import a_while
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
 pytestmark = pytest.mark.anyio
 
@@ -262,60 +261,6 @@ async def test_the_first_value_is_not_compared() -> None:
 async def test_values_are_compared_with_the_last_one_that_was_emitted() -> None:
     near = flow_of(1, 2, 3, 4, 5).distinct_until_changed(lambda old, new: new - old < 2)
     assert await near.to_list() == await near.to_list() == [1, 3, 5]
-
-
-FAILING: dict[str, Callable[[Flow[int], Callable[..., Any]], Flow[Any]]] = {
-    "map": lambda flow, fail: flow.map(fail),
-    "filter": lambda flow, fail: flow.filter(fail),
-    "filter_not": lambda flow, fail: flow.filter_not(fail),
-    "on_each": lambda flow, fail: flow.on_each(fail),
-    "transform": lambda flow, fail: flow.transform(fail),
-    "transform_while": lambda flow, fail: flow.transform_while(fail),
-    "map_not_none": lambda flow, fail: flow.map_not_none(fail),
-    "running_reduce": lambda flow, fail: flow.running_reduce(fail).drop(1),
-    "chunked then map": lambda flow, fail: flow.chunked(1).map(fail),
-    "pairwise then map": lambda flow, fail: flow.pairwise().map(fail),
-    "scan": lambda flow, fail: flow.scan(0, fail).drop(1),
-    "distinct": lambda flow, fail: flow.distinct_until_changed(fail).drop(1),
-    "distinct_by": lambda flow, fail: flow.distinct_until_changed_by(fail),
-    "take_while": lambda flow, fail: flow.take_while(fail),
-    "drop_while": lambda flow, fail: flow.drop_while(fail),
-    "drop then map": lambda flow, fail: flow.drop(1).map(fail),
-    "take then map": lambda flow, fail: flow.take(2).map(fail),
-}
-
-
-@pytest.mark.parametrize("made", [lambda function: function, slowly], ids=["sync", "async"])
-@pytest.mark.parametrize("name", FAILING)
-async def test_a_failing_callback_cancels_what_is_above_and_can_be_caught_below(name: str, made: Callable[..., Any]) -> None:
-    """Scenarios transform-02, distinct-06, limit-07, limit-10 and limit-16."""
-    if name.startswith("distinct") and made is slowly:
-        pytest.skip("comparisons are synchronous")
-    log: list[str] = []
-
-    async def hang() -> None:
-        try:
-            await sleep_forever()
-        finally:
-            log.append("cancelled")
-
-    @flow
-    async def source() -> AsyncIterator[int]:
-        async with create_task_group() as group:
-            group.start_soon(hang)
-            await a_while()
-            yield 1
-            yield 2
-            raise AssertionError("not reached")
-
-    def fail(*_arguments: object) -> Any:
-        raise ValueError("callback")
-
-    failing = FAILING[name](source(), made(fail))
-    with pytest.raises(ValueError, match="callback"):
-        await failing.collect()
-    assert log == ["cancelled"]
-    assert await failing.catch(lambda emit, _error: emit(42)).to_list() == [42]
 
 
 async def test_elements_are_never_compared_hashed_or_shown() -> None:

@@ -7,9 +7,12 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anyio import Event, create_task_group, fail_after, sleep_forever
+from anyio import Event, create_task_group, fail_after, sleep, sleep_forever
 
-from flowsock import Emitter, Flow, MutableSharedFlow, as_flow, combine, coroutine_scope, flow, flow_of, merge
+from flowsock import Emitter, Flow, MutableSharedFlow, as_flow, coroutine_scope, flow, flow_of, merge
+from tests.laws.laws import nothing_left_running
+from tests.laws.operators import OPERATORS, Operator, slowly
+from tests.laws.upstream import PACE, Upstream
 from tests.turns import a_while, settled
 
 if TYPE_CHECKING:
@@ -19,56 +22,53 @@ pytestmark = pytest.mark.anyio
 
 
 @flow
-async def numbers(log: list[str] | None = None) -> AsyncIterator[int]:
-    try:
-        for number in count(1):
-            yield number
-    finally:
-        if log is not None:
-            log.append("cleaned up")
+async def numbers() -> AsyncIterator[int]:
+    for number in count(1):
+        yield number
 
 
-THROUGH: dict[str, Callable[[Flow[int]], Flow[int]]] = {
-    "nothing": lambda flow: flow,
-    "stages": lambda flow: flow.map(lambda value: value).filter(lambda _value: True).on_each(lambda _value: None),
-    "take": lambda flow: flow.take(50),
-    "take_while": lambda flow: flow.take_while(lambda _value: True),
-    "catch": lambda flow: flow.catch(lambda emit, _error: emit(-1)),
-    "retry": lambda flow: flow.retry(),
-    "retry_when": lambda flow: flow.retry_when(lambda _emit, _error, _attempt: True),
-    "buffer": lambda flow: flow.buffer(2),
-    "two buffers": lambda flow: flow.buffer(2).map(lambda value: value).buffer(2),
-    "merge": lambda flow: merge(flow),
-    "combine": lambda flow: combine(flow, lambda value: value),
-    "concat": lambda flow: flow.flat_map_concat(lambda value: flow_of(value)),
-    "flat_map_merge": lambda flow: flow.flat_map_merge(lambda value: flow_of(value), concurrency=1),
-    "on_completion": lambda flow: flow.on_completion(lambda _emit, _cause: None),
-    "on_start": lambda flow: flow.on_start(lambda _emit: None),
-    "a stack": lambda flow: flow.take(99).buffer(3).catch().retry().take_while(lambda _value: True).take(40).drop(0),
+LIMITS: dict[str, Callable[[Flow[int]], Flow[int]]] = {
+    "take": lambda flow: flow.take(1),
+    "take_while": lambda flow: flow.take_while(lambda value: value < 2),
+    "take_while async": lambda flow: flow.take_while(slowly(lambda value: value < 2)),
+    "transform_while": lambda flow: flow.transform_while(emit_one),
+    "chunked": lambda flow: flow.chunked(1).take(1).map(lambda chunk: chunk[0]),
+    "take of an async stage": lambda flow: flow.map(slowly(lambda value: value)).take(1),
+    "zip_with": lambda flow: flow.zip_with(flow_of(0), lambda value, _zero: value),
+    "timeout": lambda flow: flow.timeout(60).take(1),
 }
 
 
-@pytest.mark.parametrize("through", THROUGH.values(), ids=THROUGH.keys())
-async def test_a_stop_passes_whatever_is_between_it_and_the_source(through: Callable[[Flow[int]], Flow[int]]) -> None:
-    log: list[str] = []
-    with fail_after(5):
-        assert await through(numbers(log)).take(3).to_list() == [1, 2, 3]
-        assert log == ["cleaned up"]
-        assert await through(numbers(log)).first() == 1
-        assert await through(numbers(log)).take_while(lambda value: value < 3).to_list() == [1, 2]
-    assert log == ["cleaned up"] * 3
+async def emit_one(emit: Emitter[int], value: int) -> bool:
+    await emit(value)
+    return False
 
 
-@pytest.mark.parametrize("through", THROUGH.values(), ids=THROUGH.keys())
-async def test_a_stop_ends_the_subscription_to_a_shared_flow(through: Callable[[Flow[int]], Flow[int]]) -> None:
+@pytest.mark.parametrize("limit", LIMITS.values(), ids=LIMITS.keys())
+async def test_a_limit_cancels_and_awaits_what_the_upstream_runs(limit: Callable[[Flow[int]], Flow[int]]) -> None:
+    """Scenarios limit-03, limit-09 and chunked-05; what is between a limit and its source is of no importance."""
+    source = Upstream(endless=True, in_a_group=True)
+    async with nothing_left_running():
+        await limit(source.emitted()).collect(source.see)
+        assert (source.opened, source.closed) == (2, 2)
+    assert source.seen == [1]
+    assert len(source.tasks) == 1
+
+
+@pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.name)
+async def test_a_stop_ends_the_subscription_to_a_shared_flow(operator: Operator) -> None:
     shared = MutableSharedFlow[int](extra_buffer_capacity=64)
-    async with coroutine_scope() as scope:
-        job = scope.launch(through(shared).take(2).to_list)
+    seen = {value: Event() for value in (1, 2)}
+    async with nothing_left_running(), coroutine_scope() as scope:
+        flow = operator.through()(shared).on_each(lambda value: seen[value].set())
+        job = scope.launch(flow.take(2).to_list)
         await settled()
-        for value in (1, 2, 3):
+        for value, event in seen.items():
+            await sleep(PACE)
             shared.emit_nowait(value)
-        with fail_after(5):
-            assert await job == [1, 2]
+            await event.wait()
+        shared.emit_nowait(3)
+        assert await job == [1, 2]
         assert shared.subscription_count.value == 0
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from anyio import Event, fail_after, get_current_task, get_running_tasks
@@ -215,6 +216,43 @@ async def test_values_are_in_order_when_a_stage_turns_out_asynchronous_now_and_t
                 await settled()
         await settled()
         assert seen == [2 * value for value in range(20)]
+        scope.cancel()
+
+
+async def test_a_stage_that_turns_out_asynchronous_while_the_collector_is_busy_does_not_lag_the_room() -> None:
+    """It gets a task of its own then, in the collector's context."""
+    shared = MutableSharedFlow[int](extra_buffer_capacity=1)
+    staged: list[tuple[int, str]] = []
+    fast: list[int] = []
+    who = ContextVar[str]("who", default="nobody")
+    peer = Peer()
+
+    async def stage(value: int) -> int:
+        await a_while()
+        staged.append((value, who.get()))
+        return value
+
+    def hesitate(value: int) -> Any:
+        return value if value == 1 else stage(value)
+
+    async def collect() -> None:
+        who.set("the collector")
+        await shared.map(hesitate).buffer(16).collect(peer)
+
+    async with coroutine_scope() as scope:
+        scope.launch(collect)
+        shared.on_each(fast.append).launch_in(scope)
+        await settled()
+        with fail_after(5):
+            for value in range(1, 6):
+                await shared.emit(value)
+        await settled()
+        assert peer.seen == [1]
+        assert staged == [(value, "the collector") for value in range(2, 6)]
+        assert fast == [1, 2, 3, 4, 5]
+        peer.gate.set()
+        await settled()
+        assert peer.seen == [1, 2, 3, 4, 5]
         scope.cancel()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +24,7 @@ from tests.turns import a_while, settled
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(autouse=True)
-def nothing_left_to_the_garbage_collector() -> Any:
-    yield
-    gc.collect()  # an unfinished generator would warn here, and warnings are errors
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_to_the_garbage_collector")]
 
 
 class Log:

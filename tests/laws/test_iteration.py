@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import warnings
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from anyio import CancelScope, Event, create_task_group, fail_after, get_current_task, sleep_forever
@@ -28,13 +28,7 @@ from tests.turns import a_while, settled
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(autouse=True)
-def nothing_left_to_the_garbage_collector() -> Any:
-    yield
-    gc.collect()  # whatever is unfinished would warn here, and warnings are errors
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_left_to_the_garbage_collector")]
 
 
 @flow

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from abc import abstractmethod
+from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowsock.channels.channel import BUFFERED, CONFLATED, BufferOverflow, Channel, resolve_capacity
@@ -113,14 +115,15 @@ class Subscribed(Buffered):
         consumer = ChannelSubscriber(channel, emit)
         subscription = self._hot.subscribe(self._chain(channel.send))
         try:
-            if subscription.run_without_task(consumer.interrupt):
-                await consumer.run()
-            if subscription.closed:
-                await subscription.run()  # raises what it failed with
-            # The subscription has something to await itself (its buffer is full, or a stage turned out asynchronous): from
-            # here on it has a task of its own.
+            subscription.run_without_task(consumer.interrupt)
+            await consumer.run_until_a_wait()
+            # Either side has something to await. From here on the subscription can have a task of its own, for when its buffer
+            # is full or a stage turns out asynchronous; it has the collector's context, whoever emitted.
+            context = copy_context()
             async with task_group() as group:
-                group.start_soon(self._run_subscription, subscription, channel)
+                subscription.start_when_needed(
+                    lambda: context.run(group.start_soon, partial(self._run_subscription, subscription, channel))
+                )
                 await consumer.run()
                 group.cancel_scope.cancel()
         finally:

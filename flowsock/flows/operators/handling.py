@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 from anyio import get_cancelled_exc_class, sleep
@@ -183,6 +184,11 @@ class OnCompletion(Operator[Any]):
     async def collect(self, emit: Emit[Any]) -> None:
         try:
             await self.upstream.collect(emit)
+        except Exception as error:
+            # A cancellation that meets the action must not hide what went wrong before.
+            with suppress(get_cancelled_exc_class()):
+                await settle(self.action(Refusal(error), error))
+            raise
         except BaseException as cause:
             await settle(self.action(Refusal(cause), cause))
             raise
