@@ -37,7 +37,8 @@ def request_outcome(head: bytes, size: int) -> object:
         if request is not None:
             refusal = upgrade_error(request) or origin_error(request, "same")
             if refusal is not None:
-                return encode_response(refusal)
+                assert encode_response(refusal).startswith(b"HTTP/1.1 4")
+                return refusal
             return accept_response(request, Agreement(choose_subprotocol(request, ["a"]), choose_deflate(request, Deflate())))
     return None
 

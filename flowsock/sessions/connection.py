@@ -376,6 +376,7 @@ class Connection:
             unsent_bytes=outbox.unsent_bytes,
             dropped=outbox.dropped,
             ping_round_trip=self._pings.round_trip,
+            deflate=self._codec.deflate_statistics(),
         )
 
 

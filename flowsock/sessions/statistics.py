@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from attrs import frozen
+
+if TYPE_CHECKING:
+    from flowsock.wire.deflate import DeflateStatistics
 
 
 @frozen(kw_only=True)
@@ -19,6 +24,7 @@ class ConnectionStatistics:
         unsent_bytes: Bytes that wait for the peer, here and in the transport.
         dropped: Messages lost to that policy.
         ping_round_trip: Seconds between the last answered ping and its pong, or ``None``.
+        deflate: What compression saved, or ``None`` without.
     """
 
     messages_received: int
@@ -30,3 +36,4 @@ class ConnectionStatistics:
     unsent_bytes: int
     dropped: int
     ping_round_trip: float | None
+    deflate: DeflateStatistics | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flowsock.errors import ProtocolError
 from flowsock.wire.assembly import Assembly, check_size, not_utf8
@@ -27,6 +27,9 @@ from flowsock.wire.frames import (
     parse_header,
 )
 from flowsock.wire.masking import ONES, PADDING, SMALL, apply_mask
+
+if TYPE_CHECKING:
+    from flowsock.wire.deflate import DeflateStatistics
 
 _FINAL_TEXT: Final = FINAL | TEXT
 _FINAL_BINARY: Final = FINAL | BINARY
@@ -204,6 +207,10 @@ class Codec:
     @staticmethod
     def _unmask(payload: bytes, mask: bytes) -> bytes:
         return apply_mask(payload, mask) if mask else payload
+
+    def deflate_statistics(self) -> DeflateStatistics | None:
+        """Count what was compressed; None where nothing is."""
+        return None
 
     def text(self, message: str) -> bytes:
         """Write a text message as one frame.

@@ -68,6 +68,23 @@ class Deflate:
     threshold: int = field(default=256, validator=_positive)
 
 
+@frozen(kw_only=True)
+class DeflateStatistics:
+    """Count the bytes of the messages that one connection compressed, without their frame headers.
+
+    Attributes:
+        sent: Bytes sent, as they were before.
+        sent_compressed: Bytes sent, as they went over the wire.
+        received: Bytes received, as they were inflated.
+        received_compressed: Bytes received, as they came over the wire.
+    """
+
+    sent: int
+    sent_compressed: int
+    received: int
+    received_compressed: int
+
+
 def as_deflate(setting: DeflateLike) -> Deflate | None:
     """Make settings of whatever compression can be set to; None is no compression."""
     if isinstance(setting, bool):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flowsock.wire.codec import Codec
+from flowsock.wire.deflate import DeflateStatistics
 from flowsock.wire.deflater import SMALLEST_WINDOW, Deflater
 from flowsock.wire.frames import BINARY, COMPRESSED, TEXT, encode_frame
 from flowsock.wire.inflater import Inflater, InflatingAssembly
@@ -15,9 +16,18 @@ if TYPE_CHECKING:
     from flowsock.wire.deflater import Effort
     from flowsock.wire.frames import FrameHeader
 
+
+class _Compressed(NamedTuple):
+    """A frame of a compressed message, and how long its payload was before and after."""
+
+    frame: bytes
+    plain: int
+    compressed: int
+
+
 # As in `Codec`: the last message that was compressed afresh, and its frames. Sessions may have agreed on different efforts,
 # so there are several, and a bound to them, since it is clients who ask for some.
-_memo: tuple[str | bytes, dict[Effort, bytes]] = ("", {})
+_memo: tuple[str | bytes, dict[Effort, _Compressed]] = ("", {})
 _MAX_MEMO: Final = 2**20
 _MAX_EFFORTS: Final = 16
 
@@ -35,7 +45,7 @@ class DeflateCodec(Codec):
         max_fragments: How many frames a received message may have.
     """
 
-    __slots__ = ("_deflater", "_inflater", "_threshold")
+    __slots__ = ("_deflater", "_inflater", "_sent", "_sent_compressed", "_threshold")
 
     _compression = True
 
@@ -49,49 +59,62 @@ class DeflateCodec(Codec):
         deflater = Deflater(agreed, client=client)
         self._deflater = deflater if deflater.effort.window_bits >= SMALLEST_WINDOW else None
         self._threshold = agreed.threshold
+        self._sent = 0
+        self._sent_compressed = 0
 
     def _assemble(self, header: FrameHeader) -> Assembly:
         if header.compressed:
             return InflatingAssembly(self._inflater, text=header.opcode == TEXT)
         return super()._assemble(header)
 
+    def deflate_statistics(self) -> DeflateStatistics:
+        return DeflateStatistics(
+            sent=self._sent,
+            sent_compressed=self._sent_compressed,
+            received=self._inflater.given,
+            received_compressed=self._inflater.taken,
+        )
+
     def text(self, message: str) -> bytes:
         deflater = self._deflater
         if deflater is None or self._is_small(message):
             return super().text(message)
-        return self._share(deflater, message) if self._shares(deflater) else self._compress(deflater, TEXT, message.encode())
+        return self._encode(deflater, message)
 
     def binary(self, message: bytes | bytearray | memoryview) -> bytes:
         deflater = self._deflater
         payload = bytes(message)
         if deflater is None or len(payload) < self._threshold:
             return super().binary(message)
-        return self._share(deflater, payload) if self._shares(deflater) else self._compress(deflater, BINARY, payload)
+        return self._encode(deflater, payload)
 
     def _is_small(self, message: str) -> bool:
         if len(message) >= self._threshold:
             return False
         return message.isascii() or len(message.encode()) < self._threshold
 
-    def _shares(self, deflater: Deflater) -> bool:
-        """Tell whether other connections of this process can have the same frame."""
-        return not (self._client or deflater.keep_context)
+    def _encode(self, deflater: Deflater, message: str | bytes) -> bytes:
+        # A mask is for one connection, and so is what refers to messages before.
+        shared = not (self._client or deflater.keep_context)
+        compressed = self._share(deflater, message) if shared else self._compress(deflater, message)
+        self._sent += compressed.plain
+        self._sent_compressed += compressed.compressed
+        return compressed.frame
 
-    def _share(self, deflater: Deflater, message: str | bytes) -> bytes:
+    def _share(self, deflater: Deflater, message: str | bytes) -> _Compressed:
         global _memo
         last, frames = _memo
         if last is not message:
             frames = {}
-        frame = frames.get(deflater.effort)
-        if frame is None:
-            if isinstance(message, str):
-                frame = self._compress(deflater, TEXT, message.encode())
-            else:
-                frame = self._compress(deflater, BINARY, message)
+        compressed = frames.get(deflater.effort)
+        if compressed is None:
+            compressed = self._compress(deflater, message)
             if len(message) <= _MAX_MEMO and len(frames) < _MAX_EFFORTS:
-                frames[deflater.effort] = frame
+                frames[deflater.effort] = compressed
                 _memo = message, frames
-        return frame
+        return compressed
 
-    def _compress(self, deflater: Deflater, opcode: int, payload: bytes) -> bytes:
-        return encode_frame(opcode | COMPRESSED, deflater.deflate(payload), masked=self._client)
+    def _compress(self, deflater: Deflater, message: str | bytes) -> _Compressed:
+        opcode, payload = (TEXT, message.encode()) if isinstance(message, str) else (BINARY, message)
+        data = deflater.deflate(payload)
+        return _Compressed(encode_frame(opcode | COMPRESSED, data, masked=self._client), len(payload), len(data))

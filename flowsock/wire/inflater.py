@@ -41,15 +41,21 @@ class Inflater:
     Args:
         window_bits: How far back the sender refers, as a power of two.
         keep_context: Whether a message may refer to the one before.
+
+    Attributes:
+        taken: Bytes taken so far, without tails.
+        given: Bytes they came to.
     """
 
-    __slots__ = ("_keep_context", "_stream", "_streams", "_window_bits")
+    __slots__ = ("_keep_context", "_stream", "_streams", "_window_bits", "given", "taken")
 
     def __init__(self, window_bits: int, *, keep_context: bool) -> None:
         self._window_bits = window_bits
         self._keep_context = keep_context
         self._stream: _Stream | None = None
         self._streams = 0
+        self.taken = 0
+        self.given = 0
 
     def inflate(self, data: bytes) -> Iterator[bytes]:
         """Take a piece of a compressed message, give what it comes to in pieces of at most 64 KiB.
@@ -57,6 +63,7 @@ class Inflater:
         Raises:
             ProtocolError: It is not DEFLATE (RFC 1951).
         """
+        self.taken += len(data)
         for start in range(0, len(data), _MAX_IN):
             try:
                 yield from self._inflate(data[start : start + _MAX_IN])
@@ -74,6 +81,7 @@ class Inflater:
                 # A sender may end its stream, and goes on with a new one (RFC 7692 section 7.2.3.4).
                 data, self._stream = stream.unused_data, None
             if piece:
+                self.given += len(piece)
                 yield piece
 
     def _begin(self) -> _Stream:
@@ -85,8 +93,9 @@ class Inflater:
         return stream
 
     def end_message(self) -> None:
-        """Forget what the next message does not refer to."""
+        """Learn that the message ended with `TAIL`, and forget what the next one does not refer to."""
         self._streams = 0
+        self.taken -= len(TAIL)
         if not self._keep_context:
             self._stream = None
 

@@ -14,15 +14,22 @@ from flowsock import (
     HandshakeError,
     MutableSharedFlow,
     RawSession,
+    Request,
     Session,
     SessionAborted,
+    SlowReader,
     WebSocketConfig,
     connect,
     connect_raw,
     serve,
 )
+from flowsock.sessions.connection import Connection
+from flowsock.sessions.terms import Terms
+from flowsock.wire.deflate import DeflateStatistics
+from flowsock.wire.deflate_codec import DeflateCodec
 from flowsock.wire.deflater import Deflater
-from tests.sessions.support import BOUND, Peer, handling, opening, raw_peer, until, ws
+from flowsock.wire.handshake import Agreement
+from tests.sessions.support import BOUND, ManualClock, Peer, RecordingTransport, handling, opening, raw_peer, until, ws
 from tests.sessions.test_client import accept, raw_server
 
 pytestmark = pytest.mark.anyio
@@ -72,6 +79,40 @@ async def test_it_is_off_unless_it_is_asked_for() -> None:
         await session.send(LONG)
         assert session.statistics().bytes_sent > len(LONG)
     assert WebSocketConfig().deflate is None
+
+
+async def test_statistics_tell_what_it_saves() -> None:
+    async with handling(echo, deflate=ALONE) as server, connect(ws(server), deflate=Deflate(threshold=1)) as session:
+        assert session.statistics().deflate == DeflateStatistics(sent=0, sent_compressed=0, received=0, received_compressed=0)
+        for message in ("short", LONG, LONG):
+            await session.send(message)
+            assert await session.incoming.first() == message
+        counts = session.statistics().deflate
+        assert counts is not None
+        # What is short went compressed, and came back plain.
+        assert (counts.sent, counts.received) == (len("short") + 2 * len(LONG), 2 * len(LONG))
+        assert 0 < counts.sent_compressed < 200
+        assert 0 < counts.received_compressed < 200
+    async with handling(echo) as server, connect(ws(server)) as session:
+        assert session.statistics().deflate is None
+
+
+@pytest.mark.parametrize("policy", [SlowReader.DROP_OLDEST, SlowReader.DROP_LATEST, SlowReader.CONFLATE])
+def test_what_is_dropped_for_a_slow_reader_was_not_compressed(policy: SlowReader) -> None:
+    agreed = Deflate(threshold=1)
+    config = WebSocketConfig(slow_reader=policy, outgoing_queue=5)
+    terms = Terms(request=Request("GET", "/"), config=config, accepts=frozenset(), agreement=Agreement(deflate=agreed))
+    transport = RecordingTransport()
+    connection = Connection(terms, transport, ManualClock(), terms.codec(), on_gone=lambda: None)
+    connection.send(f"{LONG} first")
+    connection.pause_writing()
+    for number in range(20):
+        connection.send(f"{LONG} {number}")
+    connection.resume_writing()
+    connection.send(f"{LONG} last")
+    events = DeflateCodec(agreed, client=True).receive(b"".join(transport.writes))
+    assert len(events) == 22 - connection.statistics().dropped < 22
+    assert (events[0], events[-1]) == (f"{LONG} first", f"{LONG} last")
 
 
 async def test_a_route_decides_for_itself() -> None:

@@ -47,8 +47,11 @@ def oracle(*, client: bool) -> Protocol:
 
 
 def events_of_oracle(data: bytes, *, client: bool) -> list[Event]:
+    return events_of_protocol(oracle(client=client), data)
+
+
+def events_of_protocol(protocol: Protocol, data: bytes) -> list[Event]:
     """Give what our codec would give, from the frames that the oracle read."""
-    protocol = oracle(client=client)
     protocol.receive_data(data)
     events: list[Event] = []
     try:
