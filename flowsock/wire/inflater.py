@@ -71,9 +71,8 @@ class Inflater:
                 raise ProtocolError(CloseCode.NOT_CONSISTENT, "corrupt compressed data") from None
 
     def _inflate(self, data: bytes) -> Iterator[bytes]:
-        piece = b""
-        # A full piece may not have been all, even when everything was consumed.
-        while data or len(piece) == _MAX_OUT:
+        # What zlib holds back when all is consumed, some KiB at most, comes with the next piece; the tail is always one.
+        while data:
             stream = self._stream or self._begin()
             piece = stream.decompress(data, _MAX_OUT)
             data = stream.unconsumed_tail

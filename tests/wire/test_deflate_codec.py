@@ -17,7 +17,7 @@ import flowsock.wire.deflater
 from flowsock.wire import deflate_codec
 from flowsock.wire.close import CloseReason
 from flowsock.wire.codec import Codec
-from flowsock.wire.deflate import Deflate
+from flowsock.wire.deflate import Deflate, DeflateStatistics
 from flowsock.wire.deflate_codec import DeflateCodec
 from flowsock.wire.frames import Close, Event, Failure, Ping
 from tests.wire.support import bounded, cut_lists, events_of, failure_code, frame
@@ -156,6 +156,22 @@ def test_a_receiver_that_forgets_fails_what_refers_back() -> None:
     codec = reader(FORGET)
     assert codec.receive(frame(TEXT | RSV1, HELLO)) == ["Hello"]
     assert failure_code(codec.receive(frame(TEXT | RSV1, bytes.fromhex("f200110000")))) == 1007
+
+
+@pytest.mark.parametrize("size", [2**16 - 1, 2**16, 2**16 + 1, 2**16 + 257, 2**17, 3 * 2**16 + 258])
+@pytest.mark.parametrize("step", [0, 1, 16])
+def test_a_message_is_whole_whatever_the_steps_of_inflation(size: int, step: int) -> None:
+    data = frame(BINARY | RSV1, deflated(bytes(size)))
+    assert read(data, range(0, len(data), step) if step else ()) == [bytes(size)]
+
+
+def test_bytes_are_counted_as_they_came_and_as_they_are() -> None:
+    codec = reader()
+    codec.receive(frame(TEXT | RSV1, HELLO) * 2 + frame(TEXT, b"plain"))
+    hello = codec.text("Hello" * 20)
+    assert codec.deflate_statistics() == DeflateStatistics(
+        sent=100, sent_compressed=len(hello) - 2, received=10, received_compressed=2 * len(HELLO)
+    )
 
 
 # Sending
