@@ -10,10 +10,10 @@ from flowsock.wire.handshake import (
     check_response,
     choose_deflate,
     choose_subprotocol,
-    origin_error,
     upgrade_error,
 )
 from flowsock.wire.http import BadRequest, RequestReader, ResponseReader, encode_response
+from flowsock.wire.origins import origin_error
 from fuzz.pieces import pieces
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Sequence
 from hashlib import sha1
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
@@ -19,14 +18,16 @@ from flowsock.wire.headers import Headers, HeadersLike, as_headers, is_token
 from flowsock.wire.request import Request, is_host
 from flowsock.wire.response import Response, ResponseHead, encode_head, plain_response
 
-AllowedOrigins: TypeAlias = Literal["same", "*"] | Sequence[str]
-"""Which pages may connect: those of the same host, all, or those listed."""
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SESSION_METHODS: Final = "GET, OPTIONS"
+"""What a path that opens sessions answers."""
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _MAX_OFFERS: Final = 64
-_PORTS: Final = {"http": "80", "https": "443"}
+_OURS: Final = {"upgrade": "websocket", "sec-websocket-version": "13"}
 _OWN_FIELDS: Final = ("host", "upgrade", "connection")
-_origin: Final = re.compile(r"(https?)://([a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?")
 _target: Final = re.compile(r"/[!-~]*")
 
 
@@ -48,11 +49,11 @@ def upgrade_error(request: Request) -> Response | None:
     """
     headers = request.headers
     if request.method != "GET":
-        return plain_response(405, "a WebSocket is opened with GET", {"allow": "GET"})
-    if not (_has_element(headers, "upgrade", "websocket") and _has_element(headers, "connection", "upgrade")):
-        return plain_response(426, "this is a WebSocket", {"upgrade": "websocket"})
+        return plain_response(405, "a WebSocket is opened with GET", {"allow": SESSION_METHODS})
+    if not (wants_websocket(request) and _has_element(headers, "connection", "upgrade")):
+        return plain_response(426, "this is a WebSocket", _OURS)
     if headers.get_all("sec-websocket-version") != ("13",):
-        return plain_response(426, "only version 13 is spoken", {"sec-websocket-version": "13"})
+        return plain_response(426, "only version 13 is spoken", _OURS)
     keys = headers.get_all("sec-websocket-key")
     if len(keys) != 1 or not _is_key(keys[0]):
         return plain_response(400, "malformed Sec-WebSocket-Key")
@@ -61,6 +62,11 @@ def upgrade_error(request: Request) -> Response | None:
     if _offered_extensions(request) is None:
         return plain_response(400, "malformed Sec-WebSocket-Extensions")
     return None
+
+
+def wants_websocket(request: Request) -> bool:
+    """Tell whether the client asks for a WebSocket, and not for a page."""
+    return _has_element(request.headers, "upgrade", "websocket")
 
 
 def _has_element(headers: Headers, name: str, wanted: str) -> bool:
@@ -119,70 +125,6 @@ def choose_subprotocol(request: Request, supported: Sequence[str]) -> str | None
     """
     offered = _offered_subprotocols(request) or ()
     return next((name for name in supported if name in offered), None)
-
-
-@frozen
-class _Origin:
-    scheme: str
-    host: str
-    port: str
-
-
-def _parse_origin(text: str) -> _Origin | None:
-    match = _origin.fullmatch(text.lower())
-    if match is None:
-        return None
-    scheme, host, port = match.groups()
-    return _Origin(scheme, host, port or _PORTS[scheme])
-
-
-def is_same_origin(request: Request) -> bool:
-    """Tell whether the page that connects came from this very host; true when no page is named.
-
-    Args:
-        request: What the client asked; its `Origin` is compared with its `Host` (RFC 6454 section 5).
-    """
-    origins = request.headers.get_all("origin")
-    if not origins:
-        return True
-    origin = _parse_origin(origins[0])
-    if len(origins) > 1 or origin is None:
-        return False
-    # Schemes are not compared. Where TLS ends at a proxy, an https page reaches us as plain HTTP, and the head does not
-    # tell; a page's own scheme decides what port an unnamed one is, since the browser left it out for the same reason.
-    # What is given up: somebody who can forge http pages of this host (so sits in the network) may use the cookies
-    # that are not marked Secure. Whoever wants that closed lists the origins.
-    return _parse_origin(f"{origin.scheme}://{(request.headers.get('host') or '').removesuffix(':')}") == origin
-
-
-def origin_error(request: Request, allowed: AllowedOrigins) -> Response | None:
-    """Check whether the page that connects may; None when it may, else how to refuse it.
-
-    Browsers always name the page, so a request that names none is let in.
-
-    Args:
-        request: What the client asked (RFC 6455 section 10.2).
-        allowed: ``"same"``, ``"*"``, or origins like ``"https://example.com"``.
-
-    Raises:
-        ValueError: A single string is neither ``"same"`` nor ``"*"``.
-    """
-    if isinstance(allowed, str) and allowed not in ("same", "*"):
-        raise ValueError(f"allowed origins are 'same', '*' or a list, not {allowed!r}")
-    origins = request.headers.get_all("origin")
-    if len(origins) > 1:
-        return plain_response(400, "more than one Origin")
-    if not origins or allowed == "*":
-        return None
-    if is_same_origin(request) if allowed == "same" else _is_listed(origins[0], allowed):
-        return None
-    return plain_response(403, "this Origin may not connect")
-
-
-def _is_listed(text: str, allowed: Sequence[str]) -> bool:
-    # What does not look like a web origin ("null", an extension's) can still be listed, letter by letter.
-    origin = _parse_origin(text)
-    return text in allowed or (origin is not None and any(_parse_origin(entry) == origin for entry in allowed))
 
 
 def accept_response(request: Request, agreement: Agreement) -> bytes:

@@ -5,10 +5,12 @@ Only what a WebSocket endpoint needs: one head a connection, and no request bodi
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import h11
+from attrs import evolve
 
 from flowsock.errors import HandshakeError
 from flowsock.wire.head import BadRequest, HeadBuffer
@@ -30,6 +32,8 @@ __all__ = [
     "encode_response",
     "plain_response",
 ]
+
+_absolute: Final = re.compile(r"(?:http|ws)s?://([^/?#]*)((?:[/?].*)?)", re.IGNORECASE)
 
 
 class RequestReader:
@@ -67,7 +71,7 @@ def _parse_request(head: bytes) -> Request:
         raise BadRequest(400, "malformed request") from None
     request = Request(event.method.decode(), event.target.decode(), headers, event.http_version.decode())
     _check_request(request)
-    return request
+    return evolve(request, target=_origin_form(request))
 
 
 def _decode_headers(fields: Iterable[tuple[bytes, bytes]]) -> Headers:
@@ -79,10 +83,20 @@ def _check_request(request: Request) -> None:
         raise BadRequest(505, "only HTTP/1.1 is served")
     if not is_host(request.headers.get("host") or ""):
         raise BadRequest(400, "malformed Host")
-    # The absolute form is for proxies, and it brings a second host that could differ from the first.
-    if request.method in ("GET", "HEAD") and (request.target[0] != "/" or "#" in request.target):
-        raise BadRequest(400, "malformed request target")
     _check_body(request)
+
+
+def _origin_form(request: Request) -> str:
+    """Give the path and the query; ``*`` asks for the OPTIONS of the whole server (RFC 9112 section 3.2)."""
+    target = request.target
+    if (absolute := _absolute.fullmatch(target)) is not None:
+        # A second host, from which the first one must not differ: two servers could believe one of them each.
+        if absolute[1].lower() != request.host.lower():
+            raise BadRequest(400, "the request target is of another Host")
+        target = absolute[2] if absolute[2].startswith("/") else f"/{absolute[2]}"
+    if "#" in target or not (target.startswith("/") or (target, request.method) == ("*", "OPTIONS")):
+        raise BadRequest(400, "malformed request target")
+    return target
 
 
 def _check_body(request: Request) -> None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Final
-from urllib.parse import parse_qsl, unquote
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from flowsock.wire.headers import Headers, as_headers
+from flowsock.wire.query import Query
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _host: Final = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 
@@ -18,21 +24,32 @@ def is_host(text: str) -> bool:
     return _host.fullmatch(text) is not None
 
 
+def _asked_host(request: Request) -> str:
+    return request.headers.get("host") or ""
+
+
 @frozen
 class Request:
-    """Hold the head of a request.
+    """Hold the head of a request, and where it came from.
 
     Args:
         method: The method, in its own case.
-        target: The request target as it was sent; route on this when every escape matters.
+        target: The path and the query as they were sent; route on this when every escape matters.
         headers: The header fields.
         http_version: ``1.1``, nothing else is let in.
+        client: The address that the request came from, without a port; ``None`` where there is none, as on a Unix socket.
+            Behind proxies that are trusted, the address that they tell of.
+        secure: Whether it came over TLS, as far as this end, and the proxies that are trusted, can tell.
+        host: The host that was asked for, with its port unless it is the scheme's own.
     """
 
     method: str
     target: str
     headers: Headers = field(default=Headers(), converter=as_headers)
     http_version: str = "1.1"
+    client: str | None = field(default=None, kw_only=True)
+    secure: bool = field(default=False, kw_only=True)
+    host: str = field(default=Factory(_asked_host, takes_self=True), kw_only=True)
 
     @property
     def path(self) -> str:
@@ -42,24 +59,17 @@ class Request:
         """
         return unquote(self.target.partition("?")[0])
 
-    @property
-    def query(self) -> dict[str, str]:
-        """Give the query's parameters; of a repeated name, the last value."""
-        return dict(self._parameters())
+    @cached_property
+    def query(self) -> Query:
+        """Give the query's parameters; of a repeated name the first value, and ``query.get_all(name)`` gives every one."""
+        return Query(self.target.partition("?")[2])
 
-    def query_all(self, name: str) -> tuple[str, ...]:
-        """Give every value of one query parameter, in order."""
-        return tuple(value for key, value in self._parameters() if key == name)
-
-    def _parameters(self) -> list[tuple[str, str]]:
-        return parse_qsl(self.target.partition("?")[2], keep_blank_values=True)
-
-    @property
-    def cookies(self) -> dict[str, str]:
+    @cached_property
+    def cookies(self) -> Mapping[str, str]:
         """Give the cookies; of a repeated name the first, which is the most specific (RFC 6265 section 5.4)."""
         found: dict[str, str] = {}
         for cookie in ";".join(self.headers.get_all("cookie")).split(";"):
             name, separator, value = cookie.partition("=")
             if separator:
-                found.setdefault(name.strip(), value.strip().strip('"'))
-        return found
+                found.setdefault(name.strip(" \t"), value.strip(" \t").strip('"'))
+        return MappingProxyType(found)

@@ -73,7 +73,8 @@ def encode_response(response: Response, *, head_only: bool = False) -> bytes:
     empty = response.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
     if not empty:
         fields.append(("content-length", str(len(response.body))))
-    fields.append(("connection", "close"))
+    # Whoever names a protocol to upgrade to says so in Connection too (RFC 9110 section 7.8).
+    fields.append(("connection", "close, upgrade" if "upgrade" in response.headers else "close"))
     if "date" not in response.headers:
         fields.append(("date", _date()))
     head = encode_head(f"HTTP/1.1 {response.status} {_phrase(response.status)}", Headers(fields))

@@ -65,7 +65,13 @@ def test_error_tells_its_status_and_message() -> None:
         pytest.param(head(first="GET  / HTTP/1.1"), 400, id="two spaces"),
         pytest.param(head(first="G\u00cbT / HTTP/1.1"), 400, id="method beyond ASCII"),
         pytest.param(head(first="GET /\u00e9 HTTP/1.1"), 400, id="target beyond ASCII"),
-        pytest.param(head(first="GET http://other/ HTTP/1.1"), 400, id="absolute target"),
+        pytest.param(head(first="GET http://other/ HTTP/1.1"), 400, id="absolute target of another host"),
+        pytest.param(head(first="GET http://example.com:80/ HTTP/1.1"), 400, id="absolute target of another port"),
+        pytest.param(head(first="GET http://u@example.com/ HTTP/1.1"), 400, id="absolute target with a user"),
+        pytest.param(head(first="GET http://example.com/#x HTTP/1.1"), 400, id="absolute target with a fragment"),
+        pytest.param(head(first="GET ftp://example.com/ HTTP/1.1"), 400, id="absolute target of another scheme"),
+        pytest.param(head(first="CONNECT example.com:80 HTTP/1.1"), 400, id="CONNECT"),
+        pytest.param(head(first="POST chat HTTP/1.1"), 400, id="a relative target"),
         pytest.param(head(first="GET /#x HTTP/1.1"), 400, id="fragment in the target"),
         pytest.param(head(first="GET * HTTP/1.1"), 400, id="asterisk for GET"),
         pytest.param(head("Content-Length: 0", "Transfer-Encoding: chunked"), 400, id="18 both framings"),
@@ -100,6 +106,22 @@ def test_request_that_may_be(data: bytes, method: str) -> None:
     request = RequestReader().feed(data)
     assert request is not None
     assert request.method == method
+
+
+@pytest.mark.parametrize(
+    ("target", "origin_form"),
+    [
+        ("http://example.com/chat?x=1", "/chat?x=1"),
+        ("WSS://EXAMPLE.com/a%2Fb", "/a%2Fb"),
+        ("https://example.com", "/"),
+        ("https://example.com?x", "/?x"),
+        ("//example.com/", "//example.com/"),
+    ],
+)
+def test_an_absolute_target_is_taken_where_it_agrees_with_the_host(target: str, origin_form: str) -> None:
+    request = RequestReader().feed(head(first=f"GET {target} HTTP/1.1"))
+    assert request is not None
+    assert (request.target, request.host) == (origin_form, "example.com")
 
 
 def test_messages_never_repeat_what_the_peer_sent() -> None:

@@ -9,9 +9,10 @@ def test_target_path_and_query() -> None:
     request = Request("GET", "/room/%C3%A9%2Fb?a=1&b=x%20y&a=2&empty=&plus=a+b")
     assert request.target == "/room/%C3%A9%2Fb?a=1&b=x%20y&a=2&empty=&plus=a+b"
     assert request.path == "/room/é/b"
-    assert request.query == {"a": "2", "b": "x y", "empty": "", "plus": "a b"}
-    assert request.query_all("a") == ("1", "2")
-    assert request.query_all("absent") == ()
+    assert request.query == {"a": "1", "b": "x y", "empty": "", "plus": "a b"}
+    assert request.query.get_all("a") == ("1", "2")
+    assert request.query.get_all("absent") == ()
+    assert request.query is request.query
 
 
 def test_no_query() -> None:
@@ -32,7 +33,8 @@ def test_cookies() -> None:
 def test_headers_may_be_given_as_a_mapping() -> None:
     assert Request("GET", "/", {"Host": "x"}) == Request("GET", "/", [("host", "x")])
     assert repr(Request("GET", "/", {"Host": "x"})) == (
-        "Request(method='GET', target='/', headers=Headers(pairs=(('host', 'x'),)), http_version='1.1')"
+        "Request(method='GET', target='/', headers=Headers(pairs=(('host', 'x'),)), http_version='1.1', "
+        "client=None, secure=False, host='x')"
     )
 
 
