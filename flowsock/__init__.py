@@ -79,13 +79,16 @@ from flowsock.scopes.scope import current_scope as current_scope
 from flowsock.scopes.scope import supervisor_scope as supervisor_scope
 
 if TYPE_CHECKING:
+    from flowsock.sessions.address import Address as Address
     from flowsock.sessions.app import App as App
     from flowsock.sessions.client import connect as connect
     from flowsock.sessions.config import WebSocketConfig as WebSocketConfig
+    from flowsock.sessions.guards import reject as reject
     from flowsock.sessions.raw_client import connect_raw as connect_raw
     from flowsock.sessions.raw_session import RawSession as RawSession
     from flowsock.sessions.server import Server as Server
     from flowsock.sessions.server import serve as serve
+    from flowsock.sessions.server_config import ServerConfig as ServerConfig
     from flowsock.sessions.session import Session as Session
     from flowsock.sessions.slow_reader import SlowReader as SlowReader
     from flowsock.wire.close import CloseCode as CloseCode
@@ -98,6 +101,7 @@ if TYPE_CHECKING:
 
 # What only sockets need is imported when it is first used, so that a pipeline without sockets starts fast.
 _LAZY = {
+    "Address": "flowsock.sessions.address",
     "App": "flowsock.sessions.app",
     "CloseCode": "flowsock.wire.close",
     "CloseReason": "flowsock.wire.close",
@@ -108,11 +112,13 @@ _LAZY = {
     "Request": "flowsock.wire.request",
     "Response": "flowsock.wire.response",
     "Server": "flowsock.sessions.server",
+    "ServerConfig": "flowsock.sessions.server_config",
     "Session": "flowsock.sessions.session",
     "SlowReader": "flowsock.sessions.slow_reader",
     "WebSocketConfig": "flowsock.sessions.config",
     "connect": "flowsock.sessions.client",
     "connect_raw": "flowsock.sessions.raw_client",
+    "reject": "flowsock.sessions.guards",
     "serve": "flowsock.sessions.server",
 }
 
@@ -123,6 +129,7 @@ __all__ = (
     "CONFLATED",
     "RENDEZVOUS",
     "UNLIMITED",
+    "Address",
     "App",
     "Backoff",
     "BufferOverflow",
@@ -154,6 +161,7 @@ __all__ = (
     "Restart",
     "Scope",
     "Server",
+    "ServerConfig",
     "Session",
     "SessionAborted",
     "SessionClosed",
@@ -183,6 +191,7 @@ __all__ = (
     "merge",
     "on_timeout",
     "produce",
+    "reject",
     "select",
     "select_unbiased",
     "serve",

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+from flowsock.sessions.address import Address
 from flowsock.sessions.router import Router
 from flowsock.sessions.running import run
+from flowsock.sessions.server_config import ServerConfig
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flowsock.sessions.tls import ServerTLS
 
 
 class App(Router):
@@ -13,18 +22,35 @@ class App(Router):
         websockets: The settings of all sessions, which a route may override.
     """
 
-    def run(self, *, host: str = "127.0.0.1", port: int = 8080, drain_timeout: float = 30.0) -> None:
+    def run(
+        self,
+        *addresses: Address,
+        host: str = "127.0.0.1",
+        port: int = 8080,
+        uds: str | Path | None = None,
+        ssl: ServerTLS | None = None,
+        config: ServerConfig | None = None,
+        **settings: Any,
+    ) -> None:
         """Serve until SIGINT or SIGTERM, on uvloop if it is installed (Ktor: ``embeddedServer(…).start(wait = true)``).
 
-        Law: the first signal stops the server gracefully, as leaving `serve` does; the second one at once. Inside a running
-        event loop use ``async with serve(app)``.
+        Law: the first signal stops the server gracefully, as leaving `serve` does; the second one at once. Handlers that do not
+        end though they were cancelled do not keep the process: six seconds later it leaves without them, with status 1. Inside
+        a running event loop use ``async with serve(app)``; for several processes, ``flowsock serve --workers 4``.
 
         Args:
+            addresses: As for `serve`.
             host: The address to listen on.
             port: The port; 0 takes a free one.
-            drain_timeout: Seconds that sessions have to end.
+            uds: The path of a Unix socket to listen on instead.
+            ssl: TLS: an ``SSLContext``, or the files of the certificate (with its chain) and of the key, both PEM.
+            config: The settings.
+            settings: Override some of the `ServerConfig`.
 
         Raises:
-            SystemExit: with status 1 and one line on standard error, when the address cannot be listened on.
+            SystemExit: with status 1 and one line on standard error, when an address cannot be listened on.
+            ValueError: there is no such port, a setting makes no sense, or a certificate cannot be used.
+            TypeError: there is no such setting.
         """
-        run(self, host=host, port=port, drain_timeout=drain_timeout)
+        places = addresses or (Address(host, port, uds=uds, ssl=ssl),)
+        run(self, places, (config or ServerConfig()).with_overrides(settings))

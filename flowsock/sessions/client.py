@@ -24,6 +24,7 @@ from flowsock.wire.http import Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from ssl import SSLContext
     from types import TracebackType
 
     from flowsock.sessions.drivers.driver import Driver
@@ -43,6 +44,7 @@ class connect(Generic[In, Out]):
 
     Args:
         url: ``ws://`` or ``wss://``; the latter verifies the server's certificate against the system's authorities.
+        ssl: Another context for ``wss://``: with authorities of one's own, or a certificate of the client.
         headers: More header fields for the opening request.
         subprotocols: What to offer, the preferred first; ``session.subprotocol`` tells what was chosen.
         open_timeout: Seconds until the session must be open.
@@ -50,7 +52,7 @@ class connect(Generic[In, Out]):
         settings: Override the defaults of `WebSocketConfig`.
 
     Raises:
-        ValueError: the URL or a header is malformed.
+        ValueError: the URL or a header is malformed, or there is a context for TLS and a URL without.
         TypeError: there is no such setting, no codec for a message type, or ``subprotocols`` is one string.
         OSError: the server cannot be reached.
         TimeoutError: the session was not open in time.
@@ -66,11 +68,15 @@ class connect(Generic[In, Out]):
         *,
         headers: HeadersLike = (),
         subprotocols: Sequence[str] = (),
+        ssl: SSLContext | None = None,
         open_timeout: float = 10.0,
         driver: Driver | None = None,
         **settings: Any,
     ) -> None:
         self._url = parse_url(url)
+        if ssl is not None and not self._url.secure:
+            raise ValueError(f"a context for TLS needs a wss:// address, and this is none: {url!r}")
+        self._ssl = ssl
         self._config = self._make_config(settings)
         self._subprotocols = subprotocol_names(subprotocols)
         self._open_timeout = open_timeout
@@ -125,11 +131,11 @@ class connect(Generic[In, Out]):
         return session
 
     async def _shake_hands(self, driver: Driver, handshake: ClientHandshake) -> tuple[HandshakeTransport, Agreement]:
-        context = None
-        if self._url.secure:
-            import ssl
+        context = self._ssl
+        if self._url.secure and context is None:
+            from ssl import create_default_context
 
-            context = ssl.create_default_context()
+            context = create_default_context()
         transport = await driver.open(handshake, self._url.host, self._url.port, context)
         try:
             transport.write(self._head)

@@ -37,6 +37,11 @@ class ClientHandshake(Handshake):
             self.early += self._reader.trailing
             self._settle(answer)
 
+    def eof_received(self) -> bool:
+        """Learn that the server will send nothing more; what it sent behind its answer is still for the session."""
+        super().eof_received()
+        return self._answer is not None and self.transport.can_write_eof()
+
     def connection_lost(self, error: Exception | None) -> None:
         super().connection_lost(error)
         if self._answer is None:

@@ -9,11 +9,12 @@ from attrs.validators import instance_of, optional
 
 from flowsock.sessions.slow_reader import SlowReader
 from flowsock.wire.deflate import Deflate, as_deflate
+from flowsock.wire.origins import check_origins
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from flowsock.wire.handshake import AllowedOrigins
+    from flowsock.wire.origins import AllowedOrigins
 
 
 def _positive(_config: object, setting: Attribute[Any], value: Any) -> None:
@@ -22,8 +23,7 @@ def _positive(_config: object, setting: Attribute[Any], value: Any) -> None:
 
 
 def _known_origins(_config: object, _setting: Attribute[Any], value: AllowedOrigins) -> None:
-    if isinstance(value, str) and value not in ("same", "*"):
-        raise ValueError(f"origins are 'same', '*' or a list of origins, not {value!r}")
+    check_origins(value)
 
 
 def subprotocol_names(names: Iterable[str]) -> tuple[str, ...]:
@@ -53,13 +53,13 @@ class WebSocketConfig:
         outgoing_queue_size: Bytes in these messages.
         send_timeout: Seconds that a slow peer has to catch up, before the session is given up with 1013.
         close_timeout: Seconds to wait for the peer's answer to a Close, and for a handler to notice that the peer has gone.
-        origins: Which browser pages may connect: ``"same"`` origin, ``"*"`` for all, or a list of origins. Requests without an
-            Origin, so not from a browser, may always.
+        origins: Which browser pages may connect: those of the ``"same"`` origin, ``"*"`` for all, or a list of origins, like
+            ``["https://example.com", "https://*.example.com"]``. Requests without an Origin, so not from a browser, may always.
         subprotocols: What the server speaks, the preferred one first.
         deflate: Whether messages may be compressed, and how: ``True``, or a `Deflate` with settings of your own.
 
     Raises:
-        ValueError: a duration or a size is not positive, there is no such policy, or ``origins`` is a string that says nothing.
+        ValueError: a duration or a size is not positive, there is no such policy, or ``origins`` names what is no origin.
         TypeError: ``subprotocols`` is one string, or ``deflate`` is no setting.
     """
 

@@ -228,8 +228,9 @@ class Connection:
             self._transport.close()
         self._set_timer(self.config.close_timeout, self._transport.abort)
 
-    def eof_received(self) -> None:
+    def eof_received(self) -> bool:
         """Learn that the peer will send nothing more; the transport closes itself."""
+        return False
 
     def connection_lost(self, _error: Exception | None) -> None:
         """Learn that the transport is gone."""

@@ -15,15 +15,17 @@ class Handshake:
     Attributes:
         transport: The stream, once there is one.
         early: Bytes of a peer in a hurry, which came before the connection was there.
+        ended: Whether the peer will send nothing more.
         lost: Whether the stream is gone.
     """
 
-    __slots__ = ("early", "lost", "transport")
+    __slots__ = ("early", "ended", "lost", "transport")
 
     transport: HandshakeTransport
 
     def __init__(self) -> None:
         self.early = bytearray()
+        self.ended = False
         self.lost = False
 
     def connection_made(self, transport: HandshakeTransport) -> None:
@@ -35,8 +37,10 @@ class Handshake:
         self.early += data
         self.transport.pause_reading()
 
-    def eof_received(self) -> None:
+    def eof_received(self) -> bool:
         """Learn that the peer will send nothing more; the stream closes itself."""
+        self.ended = True
+        return False
 
     def connection_lost(self, _error: Exception | None) -> None:
         """Learn that the stream is gone."""
@@ -58,3 +62,5 @@ class Handshake:
         self.transport.resume_reading()
         if self.early:
             connection.data_received(bytes(self.early))
+        if self.ended:
+            self.transport.close()

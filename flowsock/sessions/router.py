@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from attrs import frozen
 
 from flowsock.sessions.config import WebSocketConfig, raw_config
 from flowsock.sessions.registry import SessionRegistry
 from flowsock.sessions.routing import PageRoute, SessionRoute, page_route, session_route
-from flowsock.wire.handshake import Agreement, choose_deflate, choose_subprotocol, origin_error, upgrade_error
+from flowsock.wire.handshake import (
+    SESSION_METHODS,
+    Agreement,
+    choose_deflate,
+    choose_subprotocol,
+    upgrade_error,
+    wants_websocket,
+)
+from flowsock.wire.origins import origin_error
 from flowsock.wire.response import Response, plain_response
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from flowsock.scopes.restart import Restart
+    from flowsock.sessions.guards import GuardFunction
     from flowsock.sessions.registry import AppStatistics
     from flowsock.wire.request import Request
 
     H = TypeVar("H", bound=Callable[..., Awaitable[object]])
     B = TypeVar("B", bound=Callable[[], Awaitable[object]])
     P = TypeVar("P", bound=Callable[..., object])
+    R = TypeVar("R", SessionRoute, PageRoute)
+
+_PAGE_METHODS: Final = "GET, HEAD, OPTIONS"
 
 
 @frozen
@@ -29,7 +41,7 @@ class Upgrade:
     """A request that opens a session: where it goes and with what."""
 
     route: SessionRoute
-    parameters: dict[str, str]
+    parameters: dict[str, Any]
     agreement: Agreement
 
 
@@ -38,7 +50,7 @@ class Page:
     """A request that is answered by a page."""
 
     route: PageRoute
-    parameters: dict[str, str]
+    parameters: dict[str, Any]
 
 
 class Router:
@@ -52,35 +64,43 @@ class Router:
         self._sessions: list[SessionRoute] = []
         self._pages: list[PageRoute] = []
 
-    def websocket(self, path: str, /, **settings: Any) -> Callable[[H], H]:
+    def websocket(self, path: str, /, *, guard: GuardFunction | None = None, **settings: Any) -> Callable[[H], H]:
         """Run a handler for each session that is opened at a path (Ktor: ``webSocket``).
 
         Law: the handler's return closes the session with 1000, its failure with 1011 and one log entry. Its session's scope,
         and all that was launched there, ends with it. Routes are tried in the order they were added.
 
         Args:
-            path: Begins with ``/``; ``{name}`` stands for one segment, which the handler gets by that name as ``str``.
+            path: Begins with ``/``. ``{name}`` stands for one segment, and ``{name...}`` at the end for all that is left; the
+                handler gets them by name, as what its annotations say: ``str``, ``int``, ``float``, ``bool``, ``UUID``,
+                ``date``, an ``Enum``, a ``Literal`` or ``PurePosixPath``. A value that does not convert is not found (404).
+            guard: A function, sync or async, that gets the request, and parameters of the path by name, before the session is
+                opened. A `Response` that it returns (`reject` makes one) is the client's answer; ``None`` and ``False`` are
+                403; with anything else the session is opened, and the handler gets it if it has one more parameter than the
+                path. A guard that fails answers with 500 and one log entry, one that takes too long with 503.
             settings: Override the app's `WebSocketConfig` for this route.
 
         Raises:
             ValueError: the parameters of path and handler differ.
-            TypeError: there is no such setting, or the handler's ``Session[In, Out]`` names a type without a codec.
+            TypeError: there is no such setting, a parameter's type cannot be read from a path, or the handler's
+                ``Session[In, Out]`` names a type without a codec.
         """
         config = self.websockets.with_overrides(settings)
 
         def add(handler: H) -> H:
-            self._sessions.append(session_route(path, handler, config))
+            self._sessions.append(session_route(path, handler, config, guard))
             return handler
 
         return add
 
-    def raw_websocket(self, path: str, /, **settings: Any) -> Callable[[H], H]:
+    def raw_websocket(self, path: str, /, *, guard: GuardFunction | None = None, **settings: Any) -> Callable[[H], H]:
         """Run a handler for each `RawSession` that is opened at a path: frames, and nothing by itself (Ktor: ``webSocketRaw``).
 
         Law: as for `websocket`, except that no pings are sent unless a ``ping_interval`` is given here.
 
         Args:
             path: As for `websocket`.
+            guard: As for `websocket`.
             settings: Override the app's `WebSocketConfig` for this route; ``max_message_size`` is the limit of a frame.
 
         Raises:
@@ -90,27 +110,28 @@ class Router:
         config = raw_config(self.websockets, settings)
 
         def add(handler: H) -> H:
-            self._sessions.append(session_route(path, handler, config, raw=True))
+            self._sessions.append(session_route(path, handler, config, guard, raw=True))
             return handler
 
         return add
 
-    def get(self, path: str, /, *, media_type: str | None = None) -> Callable[[P], P]:
+    def get(self, path: str, /, *, media_type: str | None = None, guard: GuardFunction | None = None) -> Callable[[P], P]:
         """Answer GET and HEAD of a path with what a function, sync or async, gives.
 
         Law: a ``Path`` is served as a file, ``str`` as plain text, ``bytes`` as they are, a `Response` as it is, anything else
-        as JSON. Its failure gives 500 and one log entry.
+        as JSON. Its failure gives 500 and one log entry. A parameter annotated `Request` gets the request.
 
         Args:
             path: As for `websocket`.
             media_type: What the result is, if its kind does not tell: ``"text/html"`` for a page.
+            guard: As for `websocket`.
 
         Raises:
             ValueError: the parameters of path and function differ.
         """
 
         def add(handler: P) -> P:
-            self._pages.append(page_route(path, handler, media_type))
+            self._pages.append(page_route(path, handler, media_type, guard))
             return handler
 
         return add
@@ -138,23 +159,32 @@ class Router:
     def find(self, request: Request) -> Upgrade | Page | Response:
         """Tell what to do with a request: open a session, give a page, or refuse."""
         path = request.target.partition("?")[0]
-        page = next((Page(route, found) for route in self._pages if (found := route.pattern.match(path)) is not None), None)
-        wants_session = page is None or "upgrade" in request.headers
-        for route in self._sessions if wants_session else ():
-            parameters = route.pattern.match(path)
-            if parameters is not None:
-                return self._open(request, route, parameters)
+        page, session = _first(self._pages, path), _first(self._sessions, path)
+        if request.method == "OPTIONS":
+            return _options(path, has_page=page is not None, has_session=session is not None)
+        if session is not None and (page is None or wants_websocket(request)):
+            return _open(request, *session)
         if page is None:
             return plain_response(404, "not found")
         if request.method not in ("GET", "HEAD"):
-            return plain_response(405, "only GET and HEAD are answered here", {"allow": "GET, HEAD"})
-        return page
+            return plain_response(405, "only GET and HEAD are answered here", {"allow": _PAGE_METHODS})
+        return Page(*page)
 
-    @staticmethod
-    def _open(request: Request, route: SessionRoute, parameters: dict[str, str]) -> Upgrade | Response:
-        refusal = upgrade_error(request) or origin_error(request, route.config.origins)
-        if refusal is not None:
-            return refusal
-        config = route.config
-        agreement = Agreement(choose_subprotocol(request, config.subprotocols), choose_deflate(request, config.deflate))
-        return Upgrade(route, parameters, agreement)
+
+def _first(routes: Iterable[R], path: str) -> tuple[R, dict[str, Any]] | None:
+    return next(((route, found) for route in routes if (found := route.entry.match(path)) is not None), None)
+
+
+def _options(path: str, *, has_page: bool, has_session: bool) -> Response:
+    if has_page or path == "*":
+        return Response(204, {"allow": _PAGE_METHODS})
+    return Response(204, {"allow": SESSION_METHODS}) if has_session else plain_response(404, "not found")
+
+
+def _open(request: Request, route: SessionRoute, parameters: dict[str, Any]) -> Upgrade | Response:
+    config = route.config
+    refusal = upgrade_error(request) or origin_error(request, config.origins)
+    if refusal is not None:
+        return refusal
+    agreement = Agreement(choose_subprotocol(request, config.subprotocols), choose_deflate(request, config.deflate))
+    return Upgrade(route, parameters, agreement)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args, get_origin, get_type_hints
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args, get_origin
 
 from attrs import frozen
 
 from flowsock.codecs.plain import message_types
+from flowsock.sessions.guards import make_guard
+from flowsock.sessions.parameters import convert_all, converter, name_of, parameter_types
+from flowsock.sessions.pattern import Pattern
 from flowsock.sessions.raw_session import RawSession
 from flowsock.sessions.session import Session
+from flowsock.wire.request import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from flowsock.sessions.config import WebSocketConfig
+    from flowsock.sessions.guards import Guard, GuardFunction
+    from flowsock.sessions.parameters import Convert
 
     Handler: TypeAlias = Callable[..., Awaitable[object]]
     PageHandler: TypeAlias = Callable[..., object]
@@ -24,45 +29,29 @@ ANY_MESSAGE: Final[frozenset[type]] = frozenset({str, bytes})
 
 
 @frozen
-class Pattern:
-    """A path whose segments are fixed or, in braces, parameters.
+class Entry:
+    """A path, and who may pass.
 
-    Raises:
-        ValueError: the path does not begin with ``/``, or a parameter is nameless or named twice.
+    Attributes:
+        pattern: The path.
+        guard: What a request has to pass, if anything.
+        converters: What makes a value of each parameter of the path.
+        admitted: The name of the handler's parameter that gets what the guard let pass, if it has one.
     """
 
-    path: str
+    pattern: Pattern
+    guard: Guard | None
+    converters: dict[str, Convert]
+    admitted: str | None
 
-    def __attrs_post_init__(self) -> None:
-        names = self.parameters
-        if not self.path.startswith("/"):
-            raise ValueError(f"a path begins with '/', and this one does not: {self.path!r}")
-        if len(set(names)) < len(names) or not all(name.isidentifier() for name in names):
-            raise ValueError(f"the parameters of a path need names of their own: {self.path!r}")
+    def match(self, path: str) -> dict[str, Any] | None:
+        """Give the values of the parameters if the path, as it was sent, leads here."""
+        found = self.pattern.match(path)
+        return None if found is None else convert_all(found, self.converters)
 
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        """Name the parameters, in order."""
-        return tuple(part[1:-1] for part in self.path.split("/") if _is_parameter(part))
-
-    def match(self, target_path: str) -> dict[str, str] | None:
-        """Give the parameters' values if the path, as it was sent, is of this pattern."""
-        parts, actual = self.path.split("/"), target_path.split("/")
-        if len(parts) != len(actual):
-            return None
-        found: dict[str, str] = {}
-        for part, segment in zip(parts, actual, strict=True):
-            # Split first, then resolve escapes: %2F is part of a value, not a separator.
-            value = unquote(segment)
-            if _is_parameter(part) and value:
-                found[part[1:-1]] = value
-            elif value != part:
-                return None
-        return found
-
-
-def _is_parameter(part: str) -> bool:
-    return part.startswith("{") and part.endswith("}")
+    def arguments(self, parameters: Mapping[str, Any], admitted: object) -> dict[str, Any]:
+        """Give what the handler is called with."""
+        return {**parameters} if self.admitted is None else {**parameters, self.admitted: admitted}
 
 
 @frozen
@@ -74,7 +63,7 @@ class SessionRoute:
         raw: Whether that is a `RawSession`.
     """
 
-    pattern: Pattern
+    entry: Entry
     handler: Handler
     config: WebSocketConfig
     accepts: frozenset[type]
@@ -87,64 +76,73 @@ class PageRoute:
 
     Attributes:
         media_type: What a ``str`` or ``bytes`` result is, or ``None`` to tell by its kind.
+        request: The name of the handler's parameter that gets the request, if it has one.
     """
 
-    pattern: Pattern
+    entry: Entry
     handler: PageHandler
     media_type: str | None
+    request: str | None
+
+    def arguments(self, request: Request, parameters: Mapping[str, Any], admitted: object) -> dict[str, Any]:
+        """Give what the function is called with."""
+        arguments = self.entry.arguments(parameters, admitted)
+        return arguments if self.request is None else {**arguments, self.request: request}
 
 
-def session_route(path: str, handler: Handler, config: WebSocketConfig, *, raw: bool = False) -> SessionRoute:
+def session_route(
+    path: str, handler: Handler, config: WebSocketConfig, guard: GuardFunction | None = None, *, raw: bool = False
+) -> SessionRoute:
     """Make a route of a handler, whose annotations say what it takes.
 
     Raises:
         ValueError: the path's parameters are not those of the handler, or it takes no session.
-        TypeError: the session's message type has no codec, or its annotation cannot be resolved, or it is raw and the route
-            is not, or the other way round.
+        TypeError: the session's message type has no codec, a parameter's type cannot be read from a path, an annotation cannot
+            be resolved, or the session is raw and the route is not, or the other way round.
     """
-    pattern = Pattern(path)
-    if not (names := list(inspect.signature(handler).parameters)):
-        raise ValueError(f"{_name(handler)} must take the session as its first parameter")
+    names = list(inspect.signature(handler).parameters)
+    if not names:
+        raise ValueError(f"{name_of(handler)} must take the session as its first parameter")
     first, *others = names
-    _check_parameters(pattern, handler, others)
-    annotation = _annotation(handler, first, RawSession if raw else Session)
+    annotation = parameter_types(handler).get(first, RawSession if raw else Session)
     if (annotation is RawSession) is not raw:
         route, kind = ("raw_websocket", "RawSession") if raw else ("websocket", "Session")
-        raise TypeError(f"{_name(handler)} is to take a {kind} from @app.{route}, and its annotation is {annotation!r}")
-    return SessionRoute(pattern, handler, config, accepted_messages(annotation), raw)
+        raise TypeError(f"{name_of(handler)} is to take a {kind} from @app.{route}, and its annotation is {annotation!r}")
+    return SessionRoute(_entry(path, handler, others, guard), handler, config, accepted_messages(annotation), raw)
 
 
-def page_route(path: str, handler: PageHandler, media_type: str | None) -> PageRoute:
+def page_route(path: str, handler: PageHandler, media_type: str | None = None, guard: GuardFunction | None = None) -> PageRoute:
     """Make a route of a function that gives a page.
 
     Raises:
         ValueError: the path's parameters are not those of the function.
+        TypeError: a parameter's type cannot be read from a path, or an annotation cannot be resolved.
     """
+    types = parameter_types(handler)
+    names = list(inspect.signature(handler).parameters)
+    request = next((name for name in names if types.get(name) is Request), None)
+    others = [name for name in names if name != request]
+    return PageRoute(_entry(path, handler, others, guard), handler, media_type, request)
+
+
+def _entry(path: str, handler: Callable[..., Any], names: Sequence[str], guard: GuardFunction | None) -> Entry:
+    """Make the entry of a handler with these parameters."""
     pattern = Pattern(path)
-    _check_parameters(pattern, handler, list(inspect.signature(handler).parameters))
-    return PageRoute(pattern, handler, media_type)
-
-
-def _check_parameters(pattern: Pattern, handler: Callable[..., Any], names: list[str]) -> None:
-    if sorted(names) != sorted(pattern.parameters):
+    missing = [name for name in pattern.parameters if name not in names]
+    more = [name for name in names if name not in pattern.parameters]
+    if missing or len(more) > (guard is not None):
+        allowed = ", or one more, for what the guard lets pass" if guard is not None else ""
         raise ValueError(
-            f"the path {pattern.path!r} has the parameters {list(pattern.parameters)}, "
-            f"and {_name(handler)} takes {names}: they must be the same"
+            f"the path {path!r} has the parameters {list(pattern.parameters)}, "
+            f"and {name_of(handler)} takes {list(names)}: they must be the same{allowed}"
         )
-
-
-def _annotation(handler: Handler, session_parameter: str, default: type[Session[Any, Any]]) -> Any:
-    try:
-        return _annotations(handler).get(session_parameter, default)
-    except NameError as error:
-        raise TypeError(
-            f"an annotation of {_name(handler)} cannot be resolved ({error}): "
-            f"the types of a handler must be importable names of its module, not local to a function"
-        ) from error
-
-
-def _annotations(handler: Handler) -> Mapping[str, Any]:
-    return get_type_hints(handler if inspect.isroutine(handler) else type(handler).__call__)
+    types = parameter_types(handler)
+    return Entry(
+        pattern,
+        None if guard is None else make_guard(guard, pattern.parameters),
+        {name: converter(types.get(name, str)) for name in pattern.parameters},
+        more[0] if more else None,
+    )
 
 
 def accepted_messages(annotation: Any) -> frozenset[type]:
@@ -159,7 +157,3 @@ def accepted_messages(annotation: Any) -> frozenset[type]:
     for outgoing in arguments[1:]:
         message_types(outgoing)
     return message_types(arguments[0])
-
-
-def _name(handler: Callable[..., Any]) -> str:
-    return f"{getattr(handler, '__qualname__', handler)!s}()"

@@ -4,42 +4,56 @@ from __future__ import annotations
 
 import logging
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from anyio import Event, get_cancelled_exc_class, move_on_after
-from anyio.lowlevel import checkpoint
+from anyio import CancelScope, Event, get_cancelled_exc_class, move_on_after, sleep
 
 from flowsock.emitting import settle
 from flowsock.scopes.groups import task_group
+from flowsock.sessions.access import log_response, log_session
+from flowsock.sessions.address import Address
 from flowsock.sessions.background import running_background
+from flowsock.sessions.doors import Doors
 from flowsock.sessions.drivers.driver import running_driver
 from flowsock.sessions.ending import drop_session, end_session
 from flowsock.sessions.keepalive import Keepalive
 from flowsock.sessions.pages import to_response
 from flowsock.sessions.router import Page, Upgrade
 from flowsock.sessions.scope import session_scope
+from flowsock.sessions.seats import Seats
+from flowsock.sessions.server_config import ServerConfig
 from flowsock.sessions.server_handshake import ServerHandshake
 from flowsock.sessions.terms import Terms
 from flowsock.wire.close import CloseCode, CloseReason
 from flowsock.wire.handshake import accept_response
-from flowsock.wire.response import plain_response
+from flowsock.wire.response import Response, plain_response
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Sequence
+    from pathlib import Path
 
     from anyio.abc import TaskGroup
 
     from flowsock.sessions.drivers.driver import Driver
     from flowsock.sessions.router import Router
+    from flowsock.sessions.routing import SessionRoute
     from flowsock.sessions.session import Session
-    from flowsock.sessions.transport import Clock
+    from flowsock.sessions.tls import ServerTLS
+    from flowsock.sessions.transport import Clock, Timer
     from flowsock.wire.request import Request
 
 _logger = logging.getLogger("flowsock")
 _BATCH: Final = 100
-_LAST_PORT: Final = 65535
-_STOPPING: Final = CloseReason(CloseCode.GOING_AWAY)
+_BETWEEN_BATCHES: Final = 0.1
+STUBBORN: Final = 5.0
+"""Seconds after which a handler that was cancelled and has not ended is reported."""
+
+_TURNED_AWAY: Final = 128
+_GOING: Final = CloseReason(CloseCode.GOING_AWAY)
+_STOPPING: Final = plain_response(503, "the server is stopping", {"retry-after": "10"})
+_NO_ROOM: Final = plain_response(503, "too many connections", {"retry-after": "10"})
+_TOO_SLOW: Final = plain_response(503, "the request took too long to check", {"retry-after": "10"})
+_FAILED: Final = plain_response(500, "internal error")
 
 
 class Server:
@@ -49,77 +63,151 @@ class Server:
         "_answering",
         "_app",
         "_clock",
+        "_config",
+        "_doors",
         "_idle",
         "_keepalive",
         "_open",
+        "_seats",
         "_stopping",
         "_tasks",
-        "host",
-        "port",
         "unfinished",
     )
 
-    def __init__(self, app: Router, tasks: TaskGroup, clock: Clock) -> None:
-        self.host = ""
-        self.port = 0
+    def __init__(self, app: Router, tasks: TaskGroup, clock: Clock, config: ServerConfig) -> None:
         self.unfinished: set[ServerHandshake] = set()
         self._app = app
         self._tasks = tasks
         self._clock = clock
+        self._config = config
         self._keepalive = Keepalive(clock)
+        self._seats = Seats(config)
         self._open: set[Session[Any, Any]] = set()
         self._answering: set[ServerHandshake] = set()
         self._stopping = False
         self._idle = Event()
 
+    async def listen(self, driver: Driver, addresses: Sequence[Address]) -> None:
+        """Begin to take connections; see `serve`."""
+        self._doors = await Doors.open(addresses, driver, self._config, self.greet)
+
+    @property
+    def host(self) -> str:
+        """Give the host that it listens at; ``""`` if it is a Unix socket."""
+        return self._doors.host
+
+    @property
+    def port(self) -> int:
+        """Give the port that it listens at; 0 if it is a Unix socket."""
+        return self._doors.port
+
     @property
     def url(self) -> str:
         """Give the address of the app's pages; with ``ws`` in place of ``http``, of its sessions."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return self._doors.urls[0]
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Give all such addresses."""
+        return self._doors.urls
 
     @property
     def open_sessions(self) -> int:
         """Count the sessions that this server has open."""
         return len(self._open)
 
+    def greet(self) -> ServerHandshake | None:
+        """Begin the handshake of a new connection; ``None`` where there is no room even to say that there is none."""
+        config, limit = self._config, self._config.max_handshakes
+        surplus = 0 if limit is None else len(self.unfinished) + 1 - limit
+        if surplus > _TURNED_AWAY:
+            return None
+        refusal = _NO_ROOM if surplus > 0 else None
+        return ServerHandshake(self.take, self._clock, config.handshake_timeout, self.unfinished, refusal)
+
     def take(self, handshake: ServerHandshake, request: Request) -> None:
         """Begin to answer a request."""
-        found = plain_response(503, "the server is stopping") if self._stopping else self._app.find(request)
+        request = self._config.proxies.resolve(request)
+        found = _STOPPING if self._stopping else self._app.find(request)
+        if isinstance(found, Upgrade):
+            # Whoever has a seat keeps it while the guard looks, so that no crowd can pass it together.
+            found = self._seats.take(request.client) or found
         match found:
+            case Response():
+                self._answer(handshake, request, found)
             case Upgrade():
-                self._tasks.start_soon(self._run_session, handshake, request, found, name=f"session {request.path}")
+                name = f"session {found.route.entry.pattern.path}"
+                self._tasks.start_soon(self._run_session, handshake, request, found, name=name)
             case Page():
-                self._tasks.start_soon(self._run_page, handshake, request, found, name=f"page {request.path}")
-            case _:
-                handshake.answer(found, head_only=request.method == "HEAD")
+                handshake.answers_later = True
+                name = f"page {found.route.entry.pattern.path}"
+                self._tasks.start_soon(self._run_page, handshake, request, found, name=name)
+
+    def _answer(self, handshake: ServerHandshake, request: Request, response: Response) -> None:
+        handshake.answer(response, head_only=request.method == "HEAD")
+        if self._config.access_log:
+            log_response(request, response, self._clock.time() - handshake.since)
 
     async def _run_page(self, handshake: ServerHandshake, request: Request, page: Page) -> None:
         self._answering.add(handshake)
         try:
-            result = await settle(page.route.handler(**page.parameters))
-            response = await to_response(result, page.route.media_type)
-        except Exception:
-            _logger.exception("the page handler of %r failed", page.route.pattern.path)
-            response = plain_response(500, "internal error")
+            response = await self._page(handshake, request, page)
         finally:
             self._answering.discard(handshake)
             self._idle.set()
-        handshake.answer(response, head_only=request.method == "HEAD")
+        self._answer(handshake, request, response)
+
+    async def _page(self, handshake: ServerHandshake, request: Request, page: Page) -> Response:
+        admitted = await self._admit(handshake, request, page)
+        if isinstance(admitted, Response):
+            return admitted
+        route = page.route
+        try:
+            result = await settle(route.handler(**route.arguments(request, page.parameters, admitted)))
+            return await to_response(result, route.media_type)
+        except Exception:
+            _logger.exception("the page handler of %r failed", route.entry.pattern.path)
+            return _FAILED
+
+    async def _admit(self, handshake: ServerHandshake, request: Request, found: Upgrade | Page) -> object:
+        """Give what the route's guard lets pass, or the response that turns the client away."""
+        entry = found.route.entry
+        if entry.guard is None:
+            return None
+        admitted: object = _TOO_SLOW
+        try:
+            with CancelScope(deadline=handshake.deadline) as scope:
+                admitted = await entry.guard.check(request, found.parameters)
+        except Exception:
+            _logger.exception("the guard of %r failed", entry.pattern.path)
+            return _FAILED
+        if scope.cancelled_caught:
+            _logger.error("the guard of %r took too long", entry.pattern.path)
+        return admitted
 
     async def _run_session(self, handshake: ServerHandshake, request: Request, upgrade: Upgrade) -> None:
+        try:
+            admitted = await self._admit(handshake, request, upgrade)
+            if self._stopping:
+                admitted = _STOPPING
+            if isinstance(admitted, Response):
+                self._answer(handshake, request, admitted)
+            elif not handshake.lost:
+                await self._open_session(handshake, request, upgrade, admitted)
+        finally:
+            self._seats.leave(request.client)
+
+    async def _open_session(self, handshake: ServerHandshake, request: Request, upgrade: Upgrade, admitted: object) -> None:
         route = upgrade.route
         terms = Terms(request=request, config=route.config, accepts=route.accepts, agreement=upgrade.agreement, raw=route.raw)
         session = terms.session(handshake.transport, self._clock)
         self._open.add(session)
         self._app.sessions.add(session)
         self._keepalive.add(session.connection)
+        since = self._clock.time()
         try:
             handshake.accept(session.connection, accept_response(request, upgrade.agreement))
-            if self._stopping:
-                # It was under way when the others were told.
-                session.connection.close(_STOPPING)
-            await self._handle(session, upgrade)
+            await self._handle(session, route, route.entry.arguments(upgrade.parameters, admitted))
         except get_cancelled_exc_class():
             await drop_session(session)
             raise
@@ -128,85 +216,113 @@ class Server:
             self._app.sessions.discard(session)
             self._open.discard(session)
             self._idle.set()
+            if self._config.access_log:
+                log_session(session, self._clock.time() - since)
 
-    async def _handle(self, session: Session[Any, Any], upgrade: Upgrade) -> None:
+    @staticmethod
+    async def _handle(session: Session[Any, Any], route: SessionRoute, arguments: dict[str, Any]) -> None:
         code = CloseCode.NORMAL
         try:
             async with session_scope(session) as scope:
                 session.enter(scope)
                 try:
-                    await upgrade.route.handler(session, **upgrade.parameters)
+                    await route.handler(session, **arguments)
                 finally:
                     session.leave()
                 scope.cancel()
         except Exception as error:
             # The end of the session itself is nothing that went wrong in the handler.
             if not session.is_over_by(error):
-                _logger.exception("the handler of %r failed", upgrade.route.pattern.path)
+                _logger.exception("the handler of %r failed", route.entry.pattern.path)
                 code = CloseCode.INTERNAL_ERROR
         await end_session(session, code)
 
     async def drain(self, seconds: float) -> None:
-        """Close all sessions with 1001, in batches, and wait for them and for pages to end, so many seconds at most."""
+        """Refuse who comes, close all sessions with 1001, and wait for them and for pages to end, so many seconds at most."""
         self._stopping = True
-        for number, session in enumerate(tuple(self._open), 1):
-            session.connection.close(_STOPPING)
-            if number % _BATCH == 0:
-                await checkpoint()
+        self._doors.close()
         with move_on_after(seconds):
+            await self._say_goodbye(seconds)
             while self._open or self._answering:
                 self._idle = Event()
                 await self._idle.wait()
 
-    def drop_unfinished(self) -> None:
-        """Drop the connections that are no session; an answer that was given still goes out."""
+    async def _say_goodbye(self, seconds: float) -> None:
+        """Close the sessions a batch at a time, so that their clients do not all come back at once, in half of the time."""
+        sessions = tuple(self._open)
+        pause = min(_BETWEEN_BATCHES, seconds / 2 / (len(sessions) // _BATCH + 1))
+        for number, session in enumerate(sessions, 1):
+            session.connection.close(_GOING)
+            if number % _BATCH == 0:
+                await sleep(pause)
+
+    def stop(self) -> Timer:
+        """Take no more connections, and drop those that are no session; an answer that was given still goes out.
+
+        Give the timer that reports handlers which do not end though they were cancelled.
+        """
+        self._stopping = True
+        self._doors.close()
         for handshake in tuple(self.unfinished):
-            handshake.transport.close()
+            handshake.drop()
+        return self._clock.call_later(STUBBORN, self._report_stragglers)
+
+    def _report_stragglers(self) -> None:
+        for session in self._open:
+            session.connection.abort()
+            _logger.error("the handler of %r was cancelled %g s ago and has not ended", session.request.path, STUBBORN)
 
 
 @asynccontextmanager
 async def serve(
     app: Router,
-    *,
+    *addresses: Address,
     host: str = "127.0.0.1",
     port: int = 8080,
-    handshake_timeout: float = 10.0,
-    drain_timeout: float = 30.0,
+    uds: str | Path | None = None,
+    ssl: ServerTLS | None = None,
+    config: ServerConfig | None = None,
     driver: Driver | None = None,
+    **settings: Any,
 ) -> AsyncGenerator[Server]:
     """Serve an app while a block lasts: ``async with serve(app, port=0) as server: …``.
 
     Law: the server listens when the block is entered. Leaving the block stops it gracefully: no new connections, 1001 to all
     sessions in batches, and handlers that have not ended ``drain_timeout`` seconds later are cancelled. When the block is
-    left by an error or a cancellation, they are cancelled at once. Background jobs end last. It never touches signals;
-    `App.run` does.
+    left by an error or a cancellation, they are cancelled at once. Handlers that do not end then are reported after 5 seconds,
+    their connections are cut, and they are waited for. Background jobs end last. It never touches signals; `App.run` does.
 
     Args:
         app: The routes.
-        host: The address to listen on.
+        addresses: Where to listen, if at several places: ``serve(app, Address(port=80), Address(port=443, ssl=…))``.
+        host: The address to listen on, if no `Address` is given.
         port: The port; 0 takes a free one, which ``server.port`` tells.
-        handshake_timeout: Seconds that a client has for its request.
-        drain_timeout: Seconds that sessions have to end.
+        uds: The path of a Unix socket to listen on instead.
+        ssl: TLS: an ``SSLContext``, or the files of the certificate (with its chain) and of the key, both PEM.
+        config: The settings.
         driver: What to listen with, if not the running event loop's sockets.
+        settings: Override some of the `ServerConfig`.
 
     Raises:
-        OSError: the address cannot be listened on.
-        ValueError: there is no such port.
+        OSError: an address cannot be listened on; then none is.
+        ValueError: there is no such port, a setting makes no sense, or a certificate cannot be used.
+        TypeError: there is no such setting.
     """
-    if not 0 <= port <= _LAST_PORT:
-        # uvloop would listen on another one without a word.
-        raise ValueError(f"a port is a number from 0 to {_LAST_PORT}, not {port}")
-    async with driver or running_driver() as streams, task_group() as tasks:
-        server = Server(app, tasks, streams.clock)
-        make_handshake = partial(ServerHandshake, server.take, streams.clock, handshake_timeout, server.unfinished)
-        listener = await streams.listen(make_handshake, host, port)
-        server.host, server.port = listener.address
-        async with running_background(app):
-            try:
-                yield server
-                listener.close()
-                await server.drain(drain_timeout)
-            finally:
-                listener.close()
-                server.drop_unfinished()
-                tasks.cancel_scope.cancel()
+    config = (config or ServerConfig()).with_overrides(settings)
+    places = addresses or (Address(host, port, uds=uds, ssl=ssl),)
+    async with driver or running_driver() as streams:
+        watch: Timer | None = None
+        try:
+            async with task_group() as tasks:
+                server = Server(app, tasks, streams.clock, config)
+                await server.listen(streams, places)
+                async with running_background(app):
+                    try:
+                        yield server
+                        await server.drain(config.drain_timeout)
+                    finally:
+                        watch = server.stop()
+                        tasks.cancel_scope.cancel()
+        finally:
+            if watch is not None:
+                watch.cancel()

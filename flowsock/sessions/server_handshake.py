@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, cast
+
+from attrs import evolve
 
 from flowsock.sessions.handshake import Handshake
+from flowsock.wire.forwarding import normal_address
 from flowsock.wire.http import BadRequest, RequestReader, encode_response, plain_response
 
 if TYPE_CHECKING:
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from flowsock.wire.request import Request
     from flowsock.wire.response import Response
 
+_BRIEF: Final = 1.0
+
 
 class ServerHandshake(Handshake):
     """Read the head of one request, and then answer it or give the stream to a session.
@@ -23,11 +28,30 @@ class ServerHandshake(Handshake):
     Args:
         on_request: Takes the handshake and the request, once.
         clock: Measures the timeout.
-        timeout: Seconds that the head may take.
+        timeout: Seconds until the head must be there, from now on.
         unfinished: Where the handshake stands until its stream is a session's or gone, for whoever has to end it.
+        refusal: What to answer at once, where there is no room for another client.
+
+    Attributes:
+        since: When it began, by the clock.
+        deadline: When the client must have its session or its answer.
+        answers_later: Whether an answer is on its way, for which the client need not say anything more.
     """
 
-    __slots__ = ("_answered", "_clock", "_on_request", "_reader", "_timeout", "_timer", "_unfinished")
+    __slots__ = (
+        "_answered",
+        "_clock",
+        "_connected",
+        "_on_request",
+        "_patience",
+        "_reader",
+        "_refusal",
+        "_timer",
+        "_unfinished",
+        "answers_later",
+        "deadline",
+        "since",
+    )
 
     def __init__(
         self,
@@ -35,20 +59,30 @@ class ServerHandshake(Handshake):
         clock: Clock,
         timeout: float,
         unfinished: set[ServerHandshake],
+        refusal: Response | None = None,
     ) -> None:
         super().__init__()
         self._on_request = on_request
         self._clock = clock
-        self._timeout = timeout
         self._unfinished = unfinished
+        self._refusal = refusal
+        self._patience = timeout if refusal is None else min(timeout, _BRIEF)
         self._reader: RequestReader | None = RequestReader()
         self._timer: Timer | None = None
         self._answered = False
+        self._connected = False
+        self.answers_later = False
+        self.since = clock.time()
+        self.deadline = self.since + timeout
+        unfinished.add(self)
 
     def connection_made(self, transport: HandshakeTransport) -> None:
         super().connection_made(transport)
-        self._unfinished.add(self)
-        self._set_timer(self._give_up)
+        self._connected = True
+        if self._refusal is not None:
+            self.answer(self._refusal)
+        else:
+            self._set_timer(self.deadline - self._clock.time(), self._give_up)
 
     def data_received(self, data: bytes) -> None:
         if self._answered:
@@ -66,7 +100,19 @@ class ServerHandshake(Handshake):
             self._reader = None
             self._stop_timer()
             self.early += reader.trailing
-            self._on_request(self, request)
+            self._on_request(self, self._locate(request))
+
+    def _locate(self, request: Request) -> Request:
+        """Say where the request came from, as this end sees it."""
+        # Over a Unix socket it is no pair.
+        peer: object = self.transport.get_extra_info("peername")
+        client = normal_address(cast("tuple[str, int]", peer)[0]) if isinstance(peer, tuple) else None
+        return evolve(request, client=client, secure=self.transport.get_extra_info("ssl_object") is not None)
+
+    def eof_received(self) -> bool:
+        """Learn that the client will send nothing more; one that has asked for a page still gets it, unless over TLS."""
+        super().eof_received()
+        return self.answers_later and not self._answered and self.transport.can_write_eof()
 
     def connection_lost(self, error: Exception | None) -> None:
         super().connection_lost(error)
@@ -79,12 +125,12 @@ class ServerHandshake(Handshake):
             return
         self.transport.write(encode_response(response, head_only=head_only))
         # Closing now would reset the connection if more bytes are under way, and the client would not read the answer.
-        if self.transport.can_write_eof():
+        if self.transport.can_write_eof() and not self.ended:
             self.transport.write_eof()
         else:
             self.transport.close()
         self.transport.resume_reading()
-        self._set_timer(partial(self._see_progress, self.transport.get_write_buffer_size()))
+        self._watch(self.transport.get_write_buffer_size())
 
     def accept(self, connection: Connection, greeting: bytes) -> None:
         """Write the 101 and let the connection take over."""
@@ -93,8 +139,16 @@ class ServerHandshake(Handshake):
             self.transport.write(greeting)
         self.hand_over(connection)
 
+    def drop(self) -> None:
+        """End the stream, but let an answer that was given go out."""
+        if self._connected:
+            self.transport.close()
+
     def _give_up(self) -> None:
         self.answer(plain_response(408, "the request took too long"))
+
+    def _watch(self, left: int) -> None:
+        self._set_timer(self._patience, partial(self._see_progress, left))
 
     def _see_progress(self, left: int) -> None:
         """End the stream of a client that does not read its answer, or has read it and does not hang up."""
@@ -102,15 +156,15 @@ class ServerHandshake(Handshake):
         if still_left == left:
             self.transport.abort()
         else:
-            self._set_timer(partial(self._see_progress, still_left))
+            self._watch(still_left)
 
     def _finished(self) -> None:
         self._stop_timer()
         self._unfinished.discard(self)
 
-    def _set_timer(self, callback: Callable[[], object]) -> None:
+    def _set_timer(self, delay: float, callback: Callable[[], object]) -> None:
         self._stop_timer()
-        self._timer = self._clock.call_later(self._timeout, callback)
+        self._timer = self._clock.call_later(delay, callback)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

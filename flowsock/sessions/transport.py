@@ -59,8 +59,8 @@ class StreamProtocol(Protocol):
         """Take what the peer sent."""
         ...
 
-    def eof_received(self) -> None:
-        """Learn that the peer will send nothing more; the stream closes itself."""
+    def eof_received(self) -> bool:
+        """Learn that the peer will send nothing more; the stream closes itself unless it is told to stay."""
         ...
 
     def connection_lost(self, error: Exception | None, /) -> None:

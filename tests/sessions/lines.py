@@ -33,6 +33,10 @@ class Raw(Protocol):
         """Give the next bytes, or none at the end of the stream."""
         ...
 
+    async def end_sending(self) -> None:
+        """Send nothing more, and still receive."""
+        ...
+
     def hang_up(self) -> None:
         """End the stream as a process does that ends."""
         ...
@@ -65,6 +69,9 @@ class SocketLine:
             except BlockingIOError:
                 await anyio.wait_readable(self._socket)
 
+    async def end_sending(self) -> None:
+        self._socket.shutdown(socket.SHUT_WR)
+
     def hang_up(self) -> None:
         if self._socket.fileno() >= 0:
             anyio.notify_closing(self._socket)
@@ -92,6 +99,9 @@ class MemoryLine:
             return b""
         except anyio.BrokenResourceError:
             raise ConnectionResetError from None
+
+    async def end_sending(self) -> None:
+        await self._end.send_eof()
 
     def hang_up(self) -> None:
         self._end.close()
@@ -130,7 +140,7 @@ async def answering(talk: Callable[[Raw], Coroutine[Any, Any, object]]) -> Async
                 tasks.cancel_scope.cancel()
         else:
             listening = memory.listen(0, lambda end: tasks.start_soon(talk, MemoryLine(Line(), end)))
-            yield listening.address[1]
+            yield listening.name[1]
             listening.close()
             tasks.cancel_scope.cancel()
 

@@ -145,6 +145,10 @@ class Peer:
             assert self._rest == b""
             assert await self._line.receive() == b""
 
+    async def end_sending(self) -> None:
+        """End the half that this end sends in, and still read."""
+        await self._line.end_sending()
+
     def hang_up(self) -> None:
         """End the stream as a process does that ends."""
         self._line.hang_up()

@@ -12,15 +12,12 @@ from flowsock import (
     CloseCode,
     CloseReason,
     MutableSharedFlow,
-    Request,
-    Response,
     Session,
     SessionAborted,
     SessionClosed,
     connect,
     serve,
 )
-from flowsock.sessions.router import Page, Upgrade
 from tests.sessions.support import (
     BINARY,
     BOUND,
@@ -45,6 +42,8 @@ from tests.wire.support import frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from flowsock import Request
 
 pytestmark = pytest.mark.anyio
 
@@ -818,20 +817,27 @@ async def test_a_session_that_opens_while_the_server_stops_is_refused() -> None:
         assert server.open_sessions == 1
 
 
-async def test_a_session_that_is_under_way_when_the_server_stops_is_told_too() -> None:
-    class Stopping(App):
-        """Lets the server begin to stop between a request and its session."""
+async def test_a_session_that_is_under_way_when_the_server_stops_is_refused() -> None:
+    app = App()
+    looking, go = anyio.Event(), anyio.Event()
 
-        def find(self, request: Request) -> Upgrade | Page | Response:
-            if request.path == "/late":
-                tasks.start_soon(server.drain, 60)
-            return super().find(request)
+    async def guard(_request: Request) -> bool:
+        looking.set()
+        await go.wait()
+        return True
 
-    app = Stopping()
     app.websocket("/")(Collector())
-    app.websocket("/late")(Collector())
-    async with serve(app, port=0, drain_timeout=0.2) as server, open_peer(server):
-        await until(lambda: server.open_sessions == 1)
-        async with anyio.create_task_group() as tasks, open_peer(server, "/late") as late:
-            assert await late.frame() == close_frame(1001)
-            tasks.cancel_scope.cancel()
+    app.websocket("/late", guard=guard)(Collector())
+    async with (
+        serve(app, port=0, drain_timeout=0.2) as server,
+        open_peer(server) as early,
+        raw_peer(server) as late,
+        anyio.create_task_group() as tasks,
+    ):
+        await late.send(opening("/late"))
+        await looking.wait()
+        tasks.start_soon(server.drain, 60)
+        assert await early.frame() == close_frame(1001)
+        go.set()
+        assert (await late.head()).startswith("HTTP/1.1 503 ")
+        tasks.cancel_scope.cancel()

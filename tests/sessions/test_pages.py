@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import anyio
 import pytest
 
-from flowsock import App, Response, serve
+from flowsock import App, Request, Response, Session, serve
 from tests.sessions.conftest import SOCKETS
-from tests.sessions.support import failures, raw_peer, request_head
+from tests.sessions.support import failures, raw_peer, request_head, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,11 +126,56 @@ async def test_head_is_the_head_alone() -> None:
     assert (missing.status, missing.body) == (404, b"")
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "BREW"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "BREW"])
 async def test_other_methods_are_405_and_told_what_is_allowed(method: str) -> None:
     answer = await ask(app_of(lambda: ""), method=method)
     assert answer.status == 405
-    assert answer.headers["allow"] == "GET, HEAD"
+    assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
+
+
+async def test_options_tells_what_is_allowed() -> None:
+    answer = await ask(app_of(lambda: ""), method="OPTIONS")
+    assert (answer.status, answer.headers["allow"], answer.body) == (204, "GET, HEAD, OPTIONS", b"")
+    assert (await ask(app_of(lambda: ""), "*", method="OPTIONS")).status == 204
+    assert (await ask(app_of(lambda: ""), "/elsewhere", method="OPTIONS")).status == 404
+
+
+async def test_options_of_a_session_tells_what_is_allowed() -> None:
+    app = App()
+
+    @app.websocket("/")
+    async def handler(session: Session) -> None: ...
+
+    answer = await ask(app, method="OPTIONS")
+    assert (answer.status, answer.headers["allow"]) == (204, "GET, OPTIONS")
+
+
+async def test_a_page_that_asks_for_the_request_gets_it() -> None:
+    app = App()
+
+    @app.get("/{room}")
+    def page(room: str, request: Request) -> str:
+        return f"{room} {request.query['name']} {request.client}"
+
+    assert (await ask(app, "/red?name=ann")).body == b"red ann 127.0.0.1"
+
+
+async def test_a_client_that_ends_its_half_with_the_request_gets_its_page() -> None:
+    app = App()
+    go = anyio.Event()
+
+    @app.get("/")
+    async def page() -> str:
+        await go.wait()
+        return "still there"
+
+    async with serve(app, port=0) as server, raw_peer(server) as peer:
+        await peer.send(request_head("GET", "/"))
+        await peer.end_sending()
+        await anyio.wait_all_tasks_blocked()
+        go.set()
+        assert (await peer.raw_rest()).endswith(b"still there")
+        await until(lambda: not server.unfinished)
 
 
 async def test_a_refusal_is_read_though_a_long_body_is_under_way() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
 
-from flowsock import App, Session, connect
-from flowsock.sessions.routing import Pattern, session_route
+from flowsock import App, Request, Session, connect
+from flowsock.sessions.routing import page_route, session_route
 
 
 async def takes_text(session: Session[str, str]) -> None: ...
@@ -38,40 +39,6 @@ class Handlers:
 
 class Callable:
     async def __call__(self, session: Session[bytes, bytes]) -> None: ...
-
-
-@pytest.mark.parametrize(
-    ("path", "target", "found"),
-    [
-        ("/", "/", {}),
-        ("/", "/x", None),
-        ("/chat", "/chat", {}),
-        ("/chat", "/chat/", None),
-        ("/chat", "/chatter", None),
-        ("/chat", "/%63hat", {}),
-        ("/chat", "/Chat", None),
-        ("/chat/{room}", "/chat/red", {"room": "red"}),
-        ("/chat/{room}", "/chat/", None),
-        ("/chat/{room}", "/chat", None),
-        ("/chat/{room}", "/chat/red/blue", None),
-        ("/chat/{room}", "/chat/red%2Fblue", {"room": "red/blue"}),
-        ("/chat/{room}", "/chat/%E4%B8%96%20%3F", {"room": "世 ?"}),
-        ("/chat/{room}", "/chat/%ff", {"room": "\ufffd"}),
-        ("/chat/{room}", "/chat/..", {"room": ".."}),
-        ("/chat/{room}", "/chat/{room}", {"room": "{room}"}),
-        ("/{a}/{b}", "/1/2", {"a": "1", "b": "2"}),
-        ("/{a}/x", "//x", None),
-        ("/grüße", "/gr%C3%BC%C3%9Fe", {}),
-    ],
-)
-def test_a_path_matches_segment_by_segment(path: str, target: str, found: dict[str, str] | None) -> None:
-    assert Pattern(path).match(target) == found
-
-
-@pytest.mark.parametrize("path", ["", "chat", "/{}", "/{a b}", "/{a}/{a}", "/{1}"])
-def test_a_malformed_path_is_refused(path: str) -> None:
-    with pytest.raises(ValueError, match="path"):
-        Pattern(path)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +89,73 @@ def test_parameters_of_path_and_handler_must_be_the_same(path: str) -> None:
 
     with pytest.raises(ValueError, match=r"page\(\) takes \['room'\]"):
         App().get(path)(page)
+
+
+async def by_type(session: Session, number: int, rest: PurePosixPath) -> None: ...
+
+
+def test_parameters_are_of_the_types_that_the_handler_says() -> None:
+    entry = session_route("/{number}/{rest...}", by_type, App().websockets).entry
+    assert entry.match("/7/a/b%20c") == {"number": 7, "rest": PurePosixPath("a/b c")}
+    assert entry.match("/seven/a") is None
+
+
+def a_page(kind: Any) -> Any:
+    def page(value):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        ...
+
+    page.__annotations__ = {"value": kind, "return": "NotImportedHere"}
+    return page
+
+
+def test_a_type_that_no_path_can_hold_is_refused_at_registration() -> None:
+    with pytest.raises(TypeError, match="no type for a parameter of a path: take str, int"):
+        App().get("/{value}")(a_page(list[int]))
+    with pytest.raises(TypeError, match="no type for a parameter of a path"):
+        App().get("/{value}")(a_page(Handlers))
+
+
+def test_what_a_page_returns_need_not_be_importable() -> None:
+    assert page_route("/{value}", a_page(int)).entry.match("/1") == {"value": 1}
+
+
+def test_a_page_may_ask_for_the_request() -> None:
+    def page(request: Request, room: str) -> str:
+        return room
+
+    page.__annotations__ = {"request": Request, "room": str}
+    route = page_route("/{room}", page)
+    request = Request("GET", "/red")
+    assert route.arguments(request, {"room": "red"}, None) == {"request": request, "room": "red"}
+
+
+def guard(request: Request, room: str) -> bool:
+    return True
+
+
+def test_a_guard_brings_one_parameter_more_or_none() -> None:
+    async def alone(session: Session, room: str) -> None: ...
+
+    async def told(session: Session, who: object, room: str) -> None: ...
+
+    async def greedy(session: Session, who: object, what: object, room: str) -> None: ...
+
+    settings = App().websockets
+    assert session_route("/{room}", alone, settings, guard).entry.arguments({"room": "a"}, 1) == {"room": "a"}
+    assert session_route("/{room}", told, settings, guard).entry.arguments({"room": "a"}, 1) == {"room": "a", "who": 1}
+    with pytest.raises(ValueError, match="or one more, for what the guard lets pass"):
+        session_route("/{room}", greedy, settings, guard)
+    with pytest.raises(ValueError, match=r"they must be the same$"):
+        session_route("/{room}", told, settings)
+
+
+def test_a_guard_that_asks_for_what_the_path_does_not_have_is_refused() -> None:
+    async def handler(session: Session, other: str) -> None: ...
+
+    with pytest.raises(ValueError, match=r"guard\(\) takes \['room'\], which the path does not have"):
+        App().websocket("/{other}", guard=guard)(handler)
+    with pytest.raises(ValueError, match="must take the request"):
+        App().websocket("/{other}", guard=lambda: True)(handler)
 
 
 def test_the_order_of_parameters_is_free() -> None:

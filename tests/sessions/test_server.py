@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from flowsock import App, Server, Session, connect, serve
-from flowsock.scopes.groups import task_group
+from flowsock import App, Session, connect, serve
 from flowsock.sessions.server_handshake import ServerHandshake
 from tests.sessions.lines import dial
 from tests.sessions.support import (
@@ -290,15 +289,6 @@ async def test_a_stopped_server_does_not_listen() -> None:
         pass
     with pytest.raises(ConnectionRefusedError):
         await dial(server.host, server.port, None)
-
-
-async def test_the_url_of_an_ipv6_server_has_brackets() -> None:
-    async with task_group() as tasks:
-        server = Server(App(), tasks, ManualClock())
-        server.host, server.port = "::1", 8080
-        assert server.url == "http://[::1]:8080"
-        server.host = "127.0.0.1"
-        assert server.url == "http://127.0.0.1:8080"
 
 
 async def test_a_server_left_by_an_error_raises_that_error_itself() -> None:

@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import logging
-from errno import EMFILE, ENFILE, ENOBUFS, ENOMEM
-from typing import TYPE_CHECKING, Final, Self, cast
+from typing import TYPE_CHECKING, Final, Self
 
 import anyio
-from anyio.abc import SocketAttribute
+from anyio.abc import SocketListener
+from anyio.streams.tls import TLSStream
 
 from flowsock.parking import WaitingRoom
 from flowsock.scopes.groups import task_group
+from flowsock.sessions.address import name_of
+from flowsock.sessions.drivers.shortage import PAUSE, Shortage
 from flowsock.sessions.drivers.stream_transport import StreamTransport
 from flowsock.sessions.drivers.task_clock import TaskClock
+from flowsock.sessions.tls import server_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from ssl import SSLContext
     from types import TracebackType
 
-    from anyio.abc import ByteStream, SocketListener, SocketStream, TaskGroup
+    from anyio.abc import ByteStream, SocketStream, TaskGroup
 
+    from flowsock.sessions.address import Address
     from flowsock.sessions.drivers.driver import Listener
     from flowsock.sessions.handshake import Handshake
 
 _logger = logging.getLogger("flowsock")
 
-_BACKLOG: Final = 1024
 _LAST_WORDS: Final = 1.0
-_FULL: Final = (EMFILE, ENFILE, ENOBUFS, ENOMEM)
-_PAUSE: Final = 0.1
 
 
 class AnyioDriver:
@@ -62,13 +63,14 @@ class AnyioDriver:
         self.clock.stop()
         return await self._block.__aexit__(kind, error, traceback)
 
-    async def listen(self, make: Callable[[], Handshake], host: str, port: int) -> Listener:
-        try:
-            sockets = await anyio.create_tcp_listener(local_host=host, local_port=port, backlog=_BACKLOG)
-        except OSError as error:
-            raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from None
-        listeners = cast("Sequence[SocketListener]", sockets.listeners)
-        return AnyioListener(listeners, self._tasks, lambda stream: self.carry(stream, make()))
+    async def listen(
+        self, greet: Callable[[], Handshake | None], address: Address, *, reuse_port: bool, tls_timeout: float
+    ) -> Listener:
+        context = None if address.ssl is None else server_context(address.ssl)
+        sockets = await address.listen(reuse_port=reuse_port)
+        name = name_of(sockets[0])
+        listeners = [await SocketListener.from_socket(each) for each in sockets]
+        return AnyioListener(name, listeners, self._tasks, _Reception(self._tasks, greet, self.carry, context, tls_timeout))
 
     async def open(self, handshake: Handshake, host: str, port: int, context: SSLContext | None) -> StreamTransport:
         return self.carry(await _connect(host, port, context), handshake)
@@ -102,12 +104,18 @@ async def _connect(host: str, port: int, context: SSLContext | None) -> ByteStre
 class AnyioListener:
     """Listening sockets, each with a task that takes its connections."""
 
-    __slots__ = ("_scopes", "_take", "address")
+    __slots__ = ("_reception", "_scopes", "_shortage", "name")
 
-    def __init__(self, sockets: Sequence[SocketListener], tasks: TaskGroup, take: Callable[[SocketStream], object]) -> None:
-        host, port, *_ = sockets[0].extra(SocketAttribute.raw_socket).getsockname()
-        self.address: tuple[str, int] = host, port
-        self._take = take
+    def __init__(
+        self,
+        name: tuple[str, int] | str,
+        sockets: Sequence[SocketListener],
+        tasks: TaskGroup,
+        reception: _Reception,
+    ) -> None:
+        self.name = name
+        self._reception = reception
+        self._shortage = Shortage()
         self._scopes = [anyio.CancelScope() for _ in sockets]
         for listener, scope in zip(sockets, self._scopes, strict=True):
             tasks.start_soon(self._run, listener, scope)
@@ -115,6 +123,7 @@ class AnyioListener:
     def close(self) -> None:
         for scope in self._scopes:
             scope.cancel()
+        self._reception.close()
 
     async def _run(self, listener: SocketListener, scope: anyio.CancelScope) -> None:
         try:
@@ -128,9 +137,63 @@ class AnyioListener:
         try:
             stream = await listener.accept()
         except anyio.BrokenResourceError as error:
-            if not isinstance(cause := error.__cause__, OSError) or cause.errno not in _FULL:
+            if not isinstance(error.__cause__, OSError):
                 raise
-            _logger.error("no connection can be taken, trying again: %s", cause)
-            await anyio.sleep(_PAUSE)
+            self._shortage.met(error.__cause__)
+            await anyio.sleep(PAUSE)
         else:
-            self._take(stream)
+            self._shortage.over()
+            await self._reception.take(stream)
+
+
+class _Reception:
+    """What becomes of connections: handshakes over them, or TLS first, in tasks of their own."""
+
+    __slots__ = ("_beginning", "_carry", "_context", "_greet", "_tasks", "_tls_timeout")
+
+    def __init__(
+        self,
+        tasks: TaskGroup,
+        greet: Callable[[], Handshake | None],
+        carry: Callable[[ByteStream, Handshake], object],
+        context: SSLContext | None,
+        tls_timeout: float,
+    ) -> None:
+        self._tasks = tasks
+        self._greet = greet
+        self._carry = carry
+        self._context = context
+        self._tls_timeout = tls_timeout
+        self._beginning: set[anyio.CancelScope] = set()
+
+    async def take(self, stream: SocketStream) -> None:
+        handshake = self._greet()
+        if handshake is None:
+            await anyio.aclose_forcefully(stream)
+        elif self._context is None:
+            self._carry(stream, handshake)
+        else:
+            self._tasks.start_soon(self._begin_tls, stream, handshake, self._context)
+
+    async def _begin_tls(self, stream: SocketStream, handshake: Handshake, context: SSLContext) -> None:
+        secure: TLSStream | None = None
+        scope = anyio.move_on_after(self._tls_timeout)
+        self._beginning.add(scope)
+        try:
+            with scope:
+                secure = await TLSStream.wrap(stream, server_side=True, ssl_context=context, standard_compatible=False)
+        except (OSError, anyio.BrokenResourceError, anyio.EndOfStream) as error:
+            # Whoever speaks no TLS, or goes in the middle of it, is no news.
+            _logger.debug("a connection failed before its request: %s", error)
+        finally:
+            self._beginning.discard(scope)
+            if secure is None:
+                handshake.connection_lost(None)
+                await anyio.aclose_forcefully(stream)
+        if secure is not None:
+            self._carry(secure, handshake)
+
+    def close(self) -> None:
+        """Give up where TLS has not begun."""
+        for scope in self._beginning:
+            scope.cancel()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from flowsock.sessions.drivers.asyncio_listener import AsyncioListener
+from flowsock.sessions.tls import server_context
 
 if TYPE_CHECKING:
     import asyncio
@@ -12,10 +15,9 @@ if TYPE_CHECKING:
     from ssl import SSLContext
     from types import TracebackType
 
+    from flowsock.sessions.address import Address
     from flowsock.sessions.handshake import Handshake
     from flowsock.sessions.transport import HandshakeTransport
-
-_BACKLOG: Final = 1024
 
 
 class AsyncioDriver:
@@ -38,31 +40,18 @@ class AsyncioDriver:
     ) -> None:
         """Leave the rest to the loop, which writes what was queued and then closes."""
 
-    async def listen(self, make: Callable[[], Handshake], host: str, port: int) -> AsyncioListener:
+    async def listen(
+        self, greet: Callable[[], Handshake | None], address: Address, *, reuse_port: bool, tls_timeout: float
+    ) -> AsyncioListener:
+        context = None if address.ssl is None else server_context(address.ssl)
+        sockets = await address.listen(reuse_port=reuse_port)
         with _transports_on_asyncio():
-            return AsyncioListener(await self.clock.create_server(cast("Any", make), host, port, backlog=_BACKLOG))
+            return AsyncioListener(self.clock, sockets, greet, context, tls_timeout)
 
     async def open(self, handshake: Handshake, host: str, port: int, context: SSLContext | None) -> HandshakeTransport:
         with _transports_on_asyncio():
             await self.clock.create_connection(cast("Any", lambda: handshake), host, port, ssl=context)
         return handshake.transport
-
-
-class AsyncioListener:
-    """A listening socket of an asyncio event loop."""
-
-    __slots__ = ("_server",)
-
-    def __init__(self, server: asyncio.Server) -> None:
-        self._server = server
-
-    @property
-    def address(self) -> tuple[str, int]:
-        host, port, *_ = self._server.sockets[0].getsockname()
-        return host, port
-
-    def close(self) -> None:
-        self._server.close()
 
 
 @contextmanager

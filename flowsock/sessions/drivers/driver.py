@@ -10,16 +10,17 @@ if TYPE_CHECKING:
     from ssl import SSLContext
     from types import TracebackType
 
+    from flowsock.sessions.address import Address
     from flowsock.sessions.handshake import Handshake
     from flowsock.sessions.transport import Clock, HandshakeTransport
 
 
 class Listener(Protocol):
-    """A socket that listens."""
+    """Sockets that listen."""
 
     @property
-    def address(self) -> tuple[str, int]:
-        """Give host and port."""
+    def name(self) -> tuple[str, int] | str:
+        """Give host and port, or the path of a Unix socket."""
         ...
 
     def close(self) -> None:
@@ -41,11 +42,20 @@ class Driver(Protocol):
         """Give the event loop's time and timers."""
         ...
 
-    async def listen(self, make: Callable[[], Handshake], host: str, port: int) -> Listener:
-        """Begin to take connections, each with a handshake of its own.
+    async def listen(
+        self, greet: Callable[[], Handshake | None], address: Address, *, reuse_port: bool, tls_timeout: float
+    ) -> Listener:
+        """Begin to take connections.
+
+        Args:
+            greet: Gives each connection a handshake of its own, or ``None`` for one that is to be dropped.
+            address: Where to listen.
+            reuse_port: Whether other processes may listen there too.
+            tls_timeout: Seconds that TLS may take to begin.
 
         Raises:
             OSError: the address cannot be listened on.
+            ValueError: its certificate cannot be used.
         """
         ...
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from ssl import SSLContext
 
+    from flowsock.sessions.address import Address
     from flowsock.sessions.drivers.stream_transport import StreamTransport
     from flowsock.sessions.handshake import Handshake
 
@@ -231,7 +232,7 @@ class MemoryListener:
         self._forget = forget
 
     @property
-    def address(self) -> tuple[str, int]:
+    def name(self) -> tuple[str, int]:
         return _HOST, self._port
 
     def close(self) -> None:
@@ -253,8 +254,16 @@ class MemoryDriver(AnyioDriver):
         self._network = network
         self._line = line
 
-    async def listen(self, make: Callable[[], Handshake], host: str, port: int) -> MemoryListener:
-        return self._network.listen(port, lambda end: self.carry(end, make()))
+    async def listen(
+        self, greet: Callable[[], Handshake | None], address: Address, *, reuse_port: bool, tls_timeout: float
+    ) -> MemoryListener:
+        return self._network.listen(address.port, lambda end: self._greet(end, greet()))
+
+    def _greet(self, end: LineEnd, handshake: Handshake | None) -> None:
+        if handshake is None:
+            end.close()
+        else:
+            self.carry(end, handshake)
 
     async def open(self, handshake: Handshake, host: str, port: int, context: SSLContext | None) -> StreamTransport:
         await checkpoint()

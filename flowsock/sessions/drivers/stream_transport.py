@@ -165,8 +165,8 @@ class StreamTransport:
             try:
                 data = await self._stream.receive(_CHUNK)
             except anyio.EndOfStream:
-                self._protocol.eof_received()
-                self.close()
+                if not self._protocol.eof_received():
+                    self.close()
                 return
             await self._until_reading()
             if not self._closing:

@@ -125,7 +125,7 @@ def test_a_port_is_taken_once_and_free_ones_are_found() -> None:
     first = network.listen(80, lambda _end: None)
     with pytest.raises(OSError, match="port 80"):
         network.listen(80, lambda _end: None)
-    assert network.listen(0, lambda _end: None).address[1] not in (0, 80)
+    assert network.listen(0, lambda _end: None).name[1] not in (0, 80)
     first.close()
     first.close()
     with pytest.raises(ConnectionRefusedError):

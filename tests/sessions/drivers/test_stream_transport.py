@@ -23,7 +23,8 @@ pytestmark = pytest.mark.anyio
 class Notes:
     """A protocol that writes down what it is told."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, stays: bool = False) -> None:
+        self.stays = stays
         self.data = b""
         self.told: list[str] = []
         self.error: Exception | None = None
@@ -32,8 +33,9 @@ class Notes:
         assert "lost" not in self.told
         self.data += data
 
-    def eof_received(self) -> None:
+    def eof_received(self) -> bool:
         self.told.append("eof")
+        return self.stays
 
     def connection_lost(self, error: Exception | None) -> None:
         self.told.append("lost")
@@ -261,3 +263,16 @@ async def test_addresses_are_told_and_what_nobody_knows_is_not() -> None:
     assert stage.transport.get_extra_info("peername") == ("127.0.0.1", 0)
     assert stage.transport.get_extra_info("ssl_object") is None
     assert stage.transport.get_extra_info("horoscope", "none") == "none"
+
+
+async def test_a_protocol_may_stay_when_the_peer_has_ended_its_half() -> None:
+    stage = Stage(Notes(stays=True))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stage.transport.run)
+        await stage.peer.send_eof()
+        await anyio.wait_all_tasks_blocked()
+        assert stage.notes.told == ["eof"]
+        stage.transport.write(b"still here")
+        stage.transport.close()
+        assert await stage.peer.receive() == b"still here"
+    assert stage.notes.told == ["eof", "lost"]

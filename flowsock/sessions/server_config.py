@@ -1,0 +1,85 @@
+"""Every setting of a server, on one page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import Attribute, Factory, evolve, field, fields_dict, frozen
+
+from flowsock.wire.forwarding import TrustedProxies
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from flowsock.wire.forwarding import ProxyHeaders
+
+
+def _positive(_config: object, setting: Attribute[Any], value: Any) -> None:
+    if value is not None and not value > 0:
+        raise ValueError(f"{setting.name} must be above 0, not {value!r}")
+
+
+def _not_negative(_config: object, setting: Attribute[Any], value: float) -> None:
+    if not value >= 0:
+        raise ValueError(f"{setting.name} must not be negative, as {value!r} is")
+
+
+def _known_headers(_config: object, _setting: object, value: ProxyHeaders) -> None:
+    if value not in ("x-forwarded", "forwarded"):
+        raise ValueError(f"proxy_headers are 'x-forwarded' or 'forwarded', not {value!r}")
+
+
+def _names(networks: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(networks, str):
+        raise TypeError(f"trusted_proxies are a list of networks, not one string: [{networks!r}]")
+    return tuple(networks)
+
+
+def _proxies(config: ServerConfig) -> TrustedProxies:
+    return TrustedProxies.of(config.trusted_proxies, config.proxy_headers)
+
+
+@frozen(kw_only=True)
+class ServerConfig:
+    """Hold the limits and the timing of a server.
+
+    Args:
+        handshake_timeout: Seconds that a client has from its connection to its session: TLS, the request, the guard.
+        drain_timeout: Seconds that sessions and pages have to end when the server stops.
+        max_handshakes: Connections that are no session (yet); one more gets 503. ``None`` for no limit.
+        max_sessions: Sessions at a time; one more gets 503. ``None`` for no limit.
+        max_sessions_per_address: The same for one IPv4 address or one IPv6 network of 64 bits, and 429.
+        trusted_proxies: Who is believed about where a request came from: addresses and networks, like ``"10.0.0.0/8"``, and
+            ``"unix"`` for whoever connects over a Unix socket.
+        proxy_headers: What they tell it in: ``"x-forwarded"`` for ``X-Forwarded-For``, ``-Proto`` and ``-Host``, or
+            ``"forwarded"`` for ``Forwarded`` (RFC 7239). The other kind is never looked at, since the client may have sent it.
+        reuse_port: Whether other processes may listen at the same host and port; the kernel shares the connections out.
+        access_log: Whether the logger ``flowsock.access`` gets a line when a session or a page ends, at level INFO.
+
+    Raises:
+        ValueError: a duration or a limit is not positive, or a network is none.
+        TypeError: ``trusted_proxies`` is one string.
+    """
+
+    handshake_timeout: float = field(default=10.0, validator=_positive)
+    drain_timeout: float = field(default=30.0, validator=_not_negative)
+    max_handshakes: int | None = field(default=4096, validator=_positive)
+    max_sessions: int | None = field(default=None, validator=_positive)
+    max_sessions_per_address: int | None = field(default=None, validator=_positive)
+    trusted_proxies: tuple[str, ...] = field(default=(), converter=_names)
+    proxy_headers: ProxyHeaders = field(default="x-forwarded", validator=_known_headers)
+    reuse_port: bool = False
+    access_log: bool = False
+    proxies: TrustedProxies = field(init=False, repr=False, eq=False, default=Factory(_proxies, takes_self=True))
+
+    def with_overrides(self, overrides: Mapping[str, Any]) -> ServerConfig:
+        """Give a copy with some settings replaced.
+
+        Raises:
+            TypeError: there is no such setting.
+        """
+        known = [name for name, setting in fields_dict(ServerConfig).items() if setting.init]
+        unknown = [name for name in overrides if name not in known]
+        if unknown:
+            raise TypeError(f"no such server setting: {', '.join(unknown)} (there are: {', '.join(known)})")
+        return evolve(self, **overrides) if overrides else self
