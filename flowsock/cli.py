@@ -7,6 +7,8 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from flowsock.serving import add_server_options
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -15,7 +17,9 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    options = _parser().parse_args(words)
+    options.words = words
     try:
         options.command(options)
     except KeyboardInterrupt:
@@ -33,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="serve an app of yours")
     serve.add_argument("app", metavar="MODULE:APP", help="the module, and the name of the App in it")
     _add_address(serve)
+    add_server_options(serve)
     serve.set_defaults(command=_serve)
 
     connect = commands.add_parser("connect", help="talk to a WebSocket: a line is a message, both ways")
@@ -68,7 +73,12 @@ def _demo(options: argparse.Namespace) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    load_app(options.app).run(host=options.host, port=options.port, drain_timeout=options.drain_timeout)
+    from flowsock.serving import serve_app, serve_with_workers
+
+    if options.workers > 1:
+        serve_with_workers(options)
+    else:
+        serve_app(load_app(options.app), options)
 
 
 def _connect(options: argparse.Namespace) -> None:

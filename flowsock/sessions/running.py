@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from threading import Timer
+from typing import TYPE_CHECKING, Final, Self
 
 import anyio
 
+from flowsock.channels.channel import UNLIMITED, Channel
 from flowsock.errors import FlowsockError
 from flowsock.scopes.groups import task_group
-from flowsock.sessions.server import serve
+from flowsock.sessions.server import STUBBORN, serve
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Callable, Sequence
 
+    from anyio.abc import TaskStatus
+
+    from flowsock.sessions.address import Address
     from flowsock.sessions.router import Router
     from flowsock.sessions.server import Server
+    from flowsock.sessions.server_config import ServerConfig
+    from flowsock.sessions.supervised import Supervisor
+
+_GRACE: Final = STUBBORN + 1
 
 
 def loop_options() -> dict[str, bool]:
@@ -25,32 +35,97 @@ def loop_options() -> dict[str, bool]:
     return {"use_uvloop": find_spec("uvloop") is not None}
 
 
-def run(app: Router, *, host: str, port: int, drain_timeout: float) -> None:
-    """Serve an app until a signal comes; see `App.run`."""
+def run(app: Router, addresses: Sequence[Address], config: ServerConfig, supervisor: Supervisor | None = None) -> None:
+    """Serve an app until a signal comes; see `App.run`.
+
+    Args:
+        app: The routes.
+        addresses: Where to listen.
+        config: The settings.
+        supervisor: The process that looks after this one, if there is one, and speaks for it; its end is an order to stop.
+    """
     _refuse_running_loop()
     try:
-        anyio.run(_serve_until_signal, app, host, port, drain_timeout, backend_options=loop_options())
+        with _LastMoment() as last_moment:
+            anyio.run(_serve_until_told, app, addresses, config, supervisor, last_moment, backend_options=loop_options())
     except OSError as error:
         # Nothing but listening lets an error of the operating system out.
-        raise SystemExit(f"flowsock: cannot listen on {host}:{port}: {error.strerror or error}") from None
+        raise cannot_listen(error) from None
 
 
-async def _serve_until_signal(app: Router, host: str, port: int, drain_timeout: float) -> None:
+def cannot_listen(error: OSError) -> SystemExit:
+    """Make the end of a process whose address is not to be had."""
+    return SystemExit(f"flowsock: cannot listen on {error.filename}: {error.strerror or error}")
+
+
+async def _serve_until_told(
+    app: Router, addresses: Sequence[Address], config: ServerConfig, supervisor: Supervisor | None, last_moment: _LastMoment
+) -> None:
+    tell = say if supervisor is None else _keep_quiet
+    orders: Channel[None] = Channel(UNLIMITED)
+    async with task_group() as group:
+        await group.start(take_signals, orders)
+        async with serve(app, *addresses, config=config) as server:
+            if supervisor is not None:
+                supervisor.tell_ready()
+                group.start_soon(_take_loss, supervisor, orders)
+            tell(f"serving on {' and '.join(server.urls)} (Ctrl-C stops)")
+            await orders.receive()
+            tell(_farewell(server, config.drain_timeout))
+            last_moment.set(config.drain_timeout + _GRACE)
+            group.start_soon(_stop_at_once, orders, group.cancel_scope, last_moment, tell)
+        group.cancel_scope.cancel()
+    tell("stopped")
+
+
+async def take_signals(orders: Channel[None], *, task_status: TaskStatus[None]) -> None:
+    """Take each SIGINT and SIGTERM as an order to stop."""
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with task_group() as group:
-            async with serve(app, host=host, port=port, drain_timeout=drain_timeout) as server:
-                _say(f"serving on {server.url} (Ctrl-C stops)")
-                await anext(signals)
-                group.start_soon(_stop_at_once, signals, group.cancel_scope)
-                _say(_farewell(server, drain_timeout))
-            group.cancel_scope.cancel()
-    _say("stopped")
+        task_status.started()
+        async for _ in signals:
+            orders.send_nowait(None)
 
 
-async def _stop_at_once(signals: AsyncIterator[signal.Signals], scope: anyio.CancelScope) -> None:
-    await anext(signals)
-    _say("stopping at once")
+async def _take_loss(supervisor: Supervisor, orders: Channel[None]) -> None:
+    await supervisor.wait_gone()
+    orders.send_nowait(None)
+
+
+async def _stop_at_once(
+    orders: Channel[None], scope: anyio.CancelScope, last_moment: _LastMoment, tell: Callable[[str], None]
+) -> None:
+    await orders.receive()
+    tell("stopping at once")
+    last_moment.set(_GRACE)
     scope.cancel()
+
+
+class _LastMoment:
+    """End the process when it has not ended by itself until then, even where a handler blocks the event loop."""
+
+    def __init__(self) -> None:
+        self._timer: Timer | None = None
+
+    def set(self, seconds: float) -> None:
+        self._clear()
+        self._timer = Timer(seconds, self._leave)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _clear(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    @staticmethod
+    def _leave() -> None:
+        say("a handler does not end: leaving without it")
+        os._exit(1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._clear()
 
 
 def _farewell(server: Server, drain_timeout: float) -> str:
@@ -59,9 +134,14 @@ def _farewell(server: Server, drain_timeout: float) -> str:
     return f"stopping: {sessions} open, waiting {drain_timeout:g} s at most (Ctrl-C again stops at once)"
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Tell whoever started this process."""
     sys.stderr.write(f"flowsock: {line}\n")
     sys.stderr.flush()
+
+
+def _keep_quiet(_line: str) -> None:
+    """Leave it to the supervisor to say something."""
 
 
 def _refuse_running_loop() -> None:

@@ -22,6 +22,8 @@ pytestmark = pytest.mark.asyncio
 
 APP = """
 import sys
+import time
+import flowsock.sessions.running
 from anyio import sleep_forever
 from flowsock import App, Session
 
@@ -38,6 +40,23 @@ async def sleep(session: Session) -> None:
     finally:
         print("cleaned up", file=sys.stderr, flush=True)
 
+@app.websocket("/stubborn")
+async def stubborn(session: Session) -> None:
+    while True:
+        try:
+            await sleep_forever()
+        except BaseException:
+            pass
+
+@app.websocket("/blocking")
+async def blocking(session: Session) -> None:
+    try:
+        await sleep_forever()
+    finally:
+        time.sleep(60)
+
+flowsock.sessions.running._GRACE = 0.3
+flowsock.sessions.server.STUBBORN = 0.1
 app.run(port=int(sys.argv[1]), drain_timeout=float(sys.argv[2]))
 """
 
@@ -119,6 +138,20 @@ async def test_a_handler_that_does_not_end_is_cancelled_after_the_drain_timeout(
             process.signal(signal.SIGTERM)
             assert await process.end() == 0
     assert process.lines[-2:] == ["cleaned up", "flowsock: stopped"]
+
+
+@pytest.mark.parametrize("path", ["/stubborn", "/blocking"])
+async def test_60_a_handler_that_does_not_end_does_not_keep_the_process(path: str) -> None:
+    async with running(drain_timeout=0.1) as process:
+        url = (await process.says(r"serving on http://(\S+)"))[1]
+        async with connect(f"ws://{url}{path}", close_timeout=0.1) as session:
+            process.signal(signal.SIGTERM)
+            await session.incoming.to_list()
+        assert await process.end() == 1
+    assert process.lines[-1] == "flowsock: a handler does not end: leaving without it"
+    reports = [line for line in process.lines if "was cancelled" in line]
+    if path == "/stubborn":
+        assert reports == ["the handler of '/stubborn' was cancelled 0.1 s ago and has not ended"]
 
 
 async def test_a_port_in_use_exits_with_1_and_one_line() -> None:
