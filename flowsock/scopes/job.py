@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
+from anyio import get_cancelled_exc_class
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from flowsock.clause import nothing_to_withdraw
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from flowsock.clause import Clause
+    from flowsock.scopes.scope import Scope
 
 T_co = TypeVar("T_co", covariant=True)
 R = TypeVar("R")
@@ -39,13 +41,19 @@ class Job(ABC, Generic[T_co]):
     was cancelled stays so, even if its function goes on to return a value; an error that its function raises instead wins.
 
     A job is new (lazy, and not started yet), active, cancelling, or completed; `is_active`, `is_completed` and `is_cancelled`
-    tell. A job that failed counts as cancelled, and as completed once it was reported to its scope.
+    tell. A job that failed counts as cancelled, and as completed once it was reported to its scope. What cancels a scope
+    around the job cancels the job, and shows at once.
+
+    Attributes:
+        name: What logs and `repr` call the job.
+        parent: The scope that the job is a child of, if any.
     """
 
-    __slots__ = ("_cancellation", "_completed", "_error", "_handlers", "_result", "_traceback", "name")
+    __slots__ = ("_cancellation", "_completed", "_error", "_handlers", "_result", "_traceback", "name", "parent")
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.parent: Scope | None = None
         self._completed = False
         self._cancellation: JobCancelled | None = None
         self._error: BaseException | None = None
@@ -56,7 +64,7 @@ class Job(ABC, Generic[T_co]):
     @property
     def is_active(self) -> bool:
         """Tell whether the job was started, and neither ended nor was cancelled."""
-        return not self._completed and self._error is None and self._cancellation is None
+        return not self._completed and not self.is_cancelled
 
     @property
     def is_completed(self) -> bool:
@@ -66,7 +74,16 @@ class Job(ABC, Generic[T_co]):
     @property
     def is_cancelled(self) -> bool:
         """Tell whether the job was cancelled or failed."""
+        return self._is_ending or (not self._completed and self.parent is not None and self.parent.is_cancelled)
+
+    @property
+    def _is_ending(self) -> bool:
         return self._cancellation is not None or self._error is not None
+
+    @property
+    def cancellation(self) -> JobCancelled | None:
+        """Give the error that tells others of the cancellation: the job's own, or that of a scope around it."""
+        return self._cancellation or (None if self.parent is None else self.parent.cancellation)
 
     @property
     def error(self) -> BaseException | None:
@@ -90,7 +107,7 @@ class Job(ABC, Generic[T_co]):
             reason: What `JobCancelled` says to those who await the job.
             cause: What `JobCancelled` gives as its cause.
         """
-        if self._completed or self.is_cancelled:
+        if self._completed or self._is_ending:
             return
         self._cancellation = cancellation_of(f"job {self.name!r}", reason, cause)
         self._interrupt()
@@ -102,7 +119,9 @@ class Job(ABC, Generic[T_co]):
             JobCancelled: the job was cancelled, failed (which is the cause), has ended, or is new.
         """
         if not self.is_active:
-            raise self._cancellation or cancellation_of(f"job {self.name!r}", "it is not active", self._error)
+            raise self._cancellation or cancellation_of(
+                f"job {self.name!r}", "it is not active", self._error or self.cancellation
+            )
 
     async def join(self) -> None:
         """Wait until the job ended, however it did; never raises the job's error. A cancellation point."""
@@ -122,8 +141,14 @@ class Job(ABC, Generic[T_co]):
         return self._outcome().__await__()
 
     async def _outcome(self) -> T_co:
-        if not self._completed:
-            await self.join()
+        try:
+            if not self._completed:
+                await self.join()
+        except get_cancelled_exc_class():
+            # If the failure of the job is what cancelled the one who awaits it, he is told that.
+            if self._error is None:
+                raise
+            raise self._error.with_traceback(self._traceback) from None
         return self.result()
 
     def result(self) -> T_co:

@@ -58,7 +58,7 @@ class LaunchedJob(Job[T_co]):
                 await self._until_started()
                 await self._attempts(None if self._restart is None else self._restart.budget())
         except get_cancelled_exc_class():
-            self.cancel()
+            self.cancel("a scope around it was cancelled", cause=self.cancellation)
             # What came from above goes back there, so that a timeout knows of itself. A stray cancellation, such as that of an
             # asyncio task that was awaited, ends here.
             if _is_cancelled_here():

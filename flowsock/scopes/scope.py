@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack, overload
 
 from flowsock.emitting import settle
 from flowsock.scopes.groups import raise_together, task_group
-from flowsock.scopes.job import cancellation_of
+from flowsock.scopes.job import Job, cancellation_of
 from flowsock.scopes.launched import LaunchedJob
 
 if TYPE_CHECKING:
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from flowsock.errors import JobCancelled
-    from flowsock.scopes.job import Job
     from flowsock.scopes.restart import Restart
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
 
 _logger = logging.getLogger("flowsock")
-_current: ContextVar[Scope | None] = ContextVar("flowsock_scope", default=None)
+_current: ContextVar[Scope | Job[Any] | None] = ContextVar("flowsock_scope", default=None)
 
 
 def current_scope() -> Scope | None:
     """Give the innermost scope that the running code is inside of."""
-    return _current.get()
+    current = _current.get()
+    return current.parent if isinstance(current, Job) else current
 
 
 class Scope:
@@ -49,17 +49,28 @@ class Scope:
         group: The task group that runs the jobs.
     """
 
-    __slots__ = ("_cancellation", "_group", "_jobs")
+    __slots__ = ("_cancellation", "_group", "_jobs", "owner")
 
     def __init__(self, group: TaskGroup) -> None:
         self._group = group
+        self.owner: Scope | Job[Any] | None = None
         self._jobs: dict[Job[Any], None] = {}
         self._cancellation: JobCancelled | None = None
 
     @property
     def is_active(self) -> bool:
-        """Tell whether the scope was not cancelled yet."""
-        return not self._group.cancel_scope.cancel_called
+        """Tell whether neither the scope nor a scope or job around it was cancelled yet."""
+        return not (self._group.cancel_scope.cancel_called or (self.owner is not None and self.owner.is_cancelled))
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Tell whether the scope, or a scope or job around it, was cancelled or failed."""
+        return not self.is_active
+
+    @property
+    def cancellation(self) -> JobCancelled | None:
+        """Give the error that tells others of the cancellation: the scope's own, or that of what is around it."""
+        return self._cancellation or (None if self.owner is None else self.owner.cancellation)
 
     @property
     def jobs(self) -> tuple[Job[Any], ...]:
@@ -123,12 +134,14 @@ class Scope:
             RuntimeError: the block that made the scope has ended.
         """
         self._jobs[job] = None
+        job.parent = self
         if not self.is_active:
-            job.cancel("its scope was cancelled", cause=self._cancellation)
+            job.cancel("its scope was cancelled", cause=self.cancellation)
         try:
             self._group.start_soon(self._run, job, name=job.name)
         except RuntimeError:
             del self._jobs[job]
+            job.parent = None
             raise
 
     def cancel(self, reason: str | None = None, *, cause: BaseException | None = None) -> None:
@@ -162,11 +175,11 @@ class Scope:
             JobCancelled: the scope was cancelled; if it failed, that is the cause.
         """
         if not self.is_active:
-            self._cancellation = self._cancellation or cancellation_of("the scope", None, None)
+            self._cancellation = self._cancellation or cancellation_of("the scope", None, self.cancellation)
             raise self._cancellation.with_traceback(None)
 
     async def _run(self, job: Job[Any]) -> None:
-        _current.set(self)
+        _current.set(job)
         try:
             await self._supervise(job)
         except Exception as error:
@@ -231,7 +244,8 @@ class coroutine_scope:
 
     async def __aenter__(self) -> Scope:
         self._scope = self._make(await self._group.__aenter__())
-        self._token: Token[Scope | None] = _current.set(self._scope)
+        self._scope.owner = _current.get()
+        self._token: Token[Scope | Job[Any] | None] = _current.set(self._scope)
         return self._scope
 
     async def __aexit__(

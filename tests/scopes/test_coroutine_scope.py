@@ -184,10 +184,16 @@ async def test_a_group_that_a_job_raised_itself_stays_one_error() -> None:
 
 async def test_catching_an_awaited_error_does_not_save_the_scope() -> None:
     """Scenario deferred-03."""
-    with pytest.raises(ValueError, match="job"):
+    caught: list[ValueError] = []
+    error = ValueError("job")
+    with pytest.raises(ValueError, match="job") as raised:
         async with coroutine_scope() as scope:
-            with pytest.raises(ValueError, match="job"):
-                await scope.launch(fail, ValueError("job"))
+            try:
+                await scope.launch(fail, error)
+            except ValueError as failure:
+                caught.append(failure)
+    assert raised.value is error
+    assert caught == [error]
 
 
 async def test_a_body_that_fails_while_it_is_cancelled_is_not_lost() -> None:

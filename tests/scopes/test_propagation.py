@@ -288,6 +288,74 @@ async def test_siblings_are_marked_at_once_when_one_fails() -> None:
     assert seen == [False, False]
 
 
+async def test_what_cancels_an_outer_scope_shows_at_once_in_all_that_is_inside() -> None:
+    inner_scopes: list[Scope] = []
+
+    async def open_a_scope(cancel: Callable[[], None]) -> None:
+        async with coroutine_scope() as middle, coroutine_scope() as inner:
+            inner_scopes[:] = [middle, inner]
+            job = inner.launch(sleep_forever)
+            await settled()
+            middle.ensure_active()
+            cancel()
+            assert (job.is_active, job.is_completed, job.is_cancelled) == (False, False, True)
+            assert not inner.is_active
+            assert middle.is_cancelled
+            for each in (middle, inner, job):
+                with pytest.raises(JobCancelled):
+                    each.ensure_active()
+            assert not inner.launch(sleep_forever).is_active
+
+    async with coroutine_scope() as outer:
+        outer.launch(open_a_scope, outer.cancel)
+    async with coroutine_scope() as outer:
+        owner: Job[None] = outer.launch(open_a_scope, lambda: owner.cancel())
+        await owner.join()
+        assert outer.is_active
+        assert [each.is_active for each in inner_scopes] == [False, False]
+
+
+async def test_the_cause_of_a_cancellation_from_far_above_leads_to_the_failure() -> None:
+    error = ValueError("E")
+    jobs: list[Job[None]] = []
+
+    async def open_a_scope() -> None:
+        async with supervisor_scope() as inner:
+            jobs.append(inner.launch(sleep_forever))
+
+    with pytest.raises(ValueError, match="E"):
+        async with coroutine_scope() as outer:
+            outer.launch(open_a_scope)
+            await settled()
+            raise error
+    with pytest.raises(JobCancelled) as raised:
+        await jobs[0]
+    causes: list[BaseException] = []
+    cause = raised.value.__cause__
+    while cause is not None:
+        causes.append(cause)
+        cause = cause.__cause__
+    assert causes[-1] is error
+
+
+async def test_a_task_that_outlives_the_job_that_started_it_keeps_its_scope() -> None:
+    seen: list[Scope | None] = []
+    go = Event()
+
+    async def look() -> None:
+        await go.wait()
+        seen.append(current_scope())
+
+    async def start() -> None:
+        group.start_soon(look)
+
+    async with create_task_group() as group, coroutine_scope() as scope:
+        await scope.launch(start).join()
+        go.set()
+        await settled()
+    assert seen == [scope]
+
+
 # Asking instead of waiting
 
 
