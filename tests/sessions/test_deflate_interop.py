@@ -229,10 +229,20 @@ async def test_aiohttps_server(settings: Deflate) -> None:
 
 
 @functools.cache
+def find_node() -> str | None:
+    """Give the path of a Node that has `ws`."""
+    path = shutil.which("node")
+    if path is None:
+        return None
+    tried = subprocess.run([path, "-e", "require('ws')"], capture_output=True, check=False, timeout=20)
+    return path if tried.returncode == 0 else None
+
+
+@pytest.fixture
 def node() -> str:
     """Give the path of Node, or skip the test where it, or its `ws`, is not there."""
-    path = shutil.which("node")
-    if path is None or subprocess.run([path, "-e", "require('ws')"], capture_output=True, check=False, timeout=20).returncode:
+    path = find_node()
+    if path is None:
         pytest.skip("needs Node and its ws")
     return path
 
@@ -269,21 +279,19 @@ THEIRS = [(bits, server, client) for bits in (0, 9, 12) for server in ("false", 
 @pytest.mark.timeout(60)
 @on_asyncio
 @pytest.mark.parametrize(("bits", "server_forgets", "client_forgets"), THEIRS)
-async def test_nodes_client(bits: int, server_forgets: str, client_forgets: str) -> None:
-    path = node()
+async def test_nodes_client(node: str, bits: int, server_forgets: str, client_forgets: str) -> None:
     async with handling(echo, deflate=Deflate(threshold=1)) as server:
         arguments = f'["{ws(server)}", {bits}, {server_forgets}, {client_forgets}]'
-        finished = await anyio.run_process([path, "-e", CLIENT, arguments])
+        finished = await anyio.run_process([node, "-e", CLIENT, arguments])
     assert finished.stdout == b"permessage-deflate 40 1000\n"
 
 
 @pytest.mark.timeout(60)
 @on_asyncio
 @pytest.mark.parametrize(("bits", "server_forgets", "client_forgets"), THEIRS)
-async def test_nodes_server(bits: int, server_forgets: str, client_forgets: str) -> None:
-    path = node()
+async def test_nodes_server(node: str, bits: int, server_forgets: str, client_forgets: str) -> None:
     settings = Deflate(threshold=1)
-    async with await anyio.open_process([path, "-e", SERVER, f"[{bits}, {server_forgets}, {client_forgets}]"]) as process:
+    async with await anyio.open_process([node, "-e", SERVER, f"[{bits}, {server_forgets}, {client_forgets}]"]) as process:
         try:
             assert process.stdout is not None
             with anyio.fail_after(20):
