@@ -61,7 +61,7 @@ class Clause(ABC, Generic[T_co]):
         """Turn the outcome into the select's result: raise if the clause failed, else call what the user gave."""
 
     def lost(self) -> None:
-        """Learn, in the select's task, that the select ended otherwise after this clause was polled."""
+        """Learn, in the select's task, that the select ended otherwise."""
 
     def discard(self, outcome: Any, /) -> None:
         """Learn that the clause won, but an error or a cancellation came before its outcome reached anybody."""

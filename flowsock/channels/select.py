@@ -184,11 +184,12 @@ class _Selection:
 
     def _poll(self, losers: ExitStack) -> None:
         for clause in self._clauses:
+            losers.callback(self._tell_if_lost, clause)
+        for clause in self._clauses:
             outcome = clause.poll()
             if outcome is not NOTHING:
                 self.choose(clause, outcome)
                 return
-            losers.callback(self._tell_if_lost, clause)
 
     def _tell_if_lost(self, clause: Clause[Any]) -> None:
         if clause is not self._winner:

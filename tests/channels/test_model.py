@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowsock import BufferOverflow, Channel, ChannelClosed, WouldBlock
+from flowsock import BUFFERED, CONFLATED, UNLIMITED, BufferOverflow, Channel, ChannelClosed, WouldBlock
 from flowsock.testing.clock import virtual_time
 from tests.turns import settled
 
@@ -25,8 +25,10 @@ class Model:
     """A channel in which every operation is one step, and outcomes are looked up by the operation's number."""
 
     def __init__(self, capacity: int, policy: BufferOverflow) -> None:
-        self.capacity = max(capacity, 1) if policy is not BufferOverflow.SUSPEND else capacity
-        self.policy = policy
+        dropping = policy is not BufferOverflow.SUSPEND
+        named = {CONFLATED: 1, BUFFERED: 1 if dropping else 64}
+        self.capacity = named.get(capacity, max(capacity, 1) if dropping else capacity)
+        self.policy = BufferOverflow.DROP_OLDEST if capacity == CONFLATED else policy
         self.buffer: deque[int] = deque()
         self.senders: deque[int] = deque()
         self.receivers: deque[int] = deque()
@@ -190,14 +192,17 @@ names = st.one_of(usual, usual, usual, st.sampled_from(["close", "cancel", "send
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(
-    capacity=st.integers(0, 3),
-    policy=st.sampled_from(BufferOverflow),
+    shape=st.one_of(
+        st.tuples(st.integers(0, 3), st.sampled_from(BufferOverflow)),
+        st.tuples(st.sampled_from([BUFFERED, UNLIMITED]), st.sampled_from(BufferOverflow)),
+        st.just((CONFLATED, BufferOverflow.SUSPEND)),
+    ),
     operations=st.lists(st.tuples(names, st.integers(0, 15)), max_size=30),
 )
 def test_a_channel_does_what_the_model_does(
-    backend: str, capacity: int, policy: BufferOverflow, operations: list[Operation]
+    backend: str, shape: tuple[int, BufferOverflow], operations: list[Operation]
 ) -> None:
     name, options = virtual_time(backend)
-    anyio.run(replay, capacity, policy, operations, backend=name, backend_options=dict(options))
+    anyio.run(replay, *shape, operations, backend=name, backend_options=dict(options))

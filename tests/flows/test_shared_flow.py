@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import partial
 from typing import Any
 
 import anyio
@@ -607,17 +606,18 @@ OPERATIONS = st.lists(
 )
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(
     replay=st.integers(0, 3), extra=st.integers(0, 3), overflow=st.sampled_from(BufferOverflow), operations=OPERATIONS,
 )  # fmt: skip
 def test_a_random_walk_agrees_with_the_rules(
-    replay: int, extra: int, overflow: BufferOverflow, operations: list[tuple[str, int]]
+    backend: str, replay: int, extra: int, overflow: BufferOverflow, operations: list[tuple[str, int]]
 ) -> None:
     if replay + extra == 0:
         overflow = SUSPEND
-    backend, options = virtual_time("asyncio")
-    anyio.run(partial(walk, replay, extra, overflow, operations), backend=backend, backend_options=dict(options))
+    name, options = virtual_time(backend)
+    anyio.run(walk, replay, extra, overflow, operations, backend=name, backend_options=dict(options))
 
 
 async def walk(replay: int, extra: int, overflow: BufferOverflow, operations: list[tuple[str, int]]) -> None:
