@@ -15,7 +15,7 @@ Sessions
     `App` routes, `Session` is one WebSocket, `serve` and ``app.run()`` serve, `connect` is the client. `SlowReader` says what
     happens to messages for a peer that does not read. `RawSession` and `connect_raw` are for whoever wants each `Frame`.
 
-Errors are in `flowsock.errors`. Everything runs on asyncio, uvloop and trio.
+Errors are in `flowsock.errors`, what tests need in `flowsock.testing`. Everything runs on asyncio, uvloop and trio.
 """
 
 from __future__ import annotations

@@ -111,6 +111,9 @@ class Emitter(Generic[T_contra]):
 
     Law: both return when the value, or the flow, was handled to its end, and raise what is raised below. An emitter that never
     has to wait takes a turn after 128 values.
+
+    >>> await flow_of(1, 2).transform(lambda emit, n: emit.all(flow_of(n, n * 10))).to_list()
+    [1, 10, 2, 20]
     """
 
     __slots__ = ("_emit", "_turns")

@@ -30,38 +30,94 @@ if TYPE_CHECKING:
 
 
 class FlowsockError(Exception):
-    """Be the root of all errors that flowsock raises of its own accord."""
+    """Be the root of all errors that flowsock raises of its own accord.
+
+    >>> try:
+    ...     await empty_flow().first()
+    ... except FlowsockError as error:
+    ...     print(error)
+    no element of the flow was what first() asked for
+    """
 
 
 class Cancellation(FlowsockError):
     """Report that something was cancelled, while the task that learns of it was not.
 
     Law: a job that it leaves ends as cancelled, and neither its scope nor its siblings notice.
+
+    >>> async with coroutine_scope() as scope:
+    ...     job = scope.launch(sleep, 60)
+    ...     job.cancel()
+    ...     try:
+    ...         await job
+    ...     except Cancellation as error:
+    ...         print(error)
+    job 'sleep' was cancelled
     """
 
 
 class JobCancelled(Cancellation):
-    """Report that a job was cancelled; the cause, if known, is what failed its scope."""
+    """Report that a job was cancelled; the cause, if known, is what failed its scope.
+
+    >>> async with coroutine_scope() as scope:
+    ...     job = scope.launch(sleep, 60)
+    ...     job.cancel()
+    ...     await job
+    Traceback (most recent call last):
+    flowsock.errors.JobCancelled: job 'sleep' was cancelled
+    """
 
 
 class ChannelClosed(FlowsockError):
-    """Report the use of a channel after its end."""
+    """Report the use of a channel after its end.
+
+    >>> channel = Channel()
+    >>> channel.close()
+    True
+    >>> await channel.receive()
+    Traceback (most recent call last):
+    flowsock.errors.ChannelClosed: this channel was closed: nothing more can be received
+    """
 
 
 class ChannelCancelled(ChannelClosed, Cancellation):
-    """Report the use of a channel that was cancelled: values may have been dropped."""
+    """Report the use of a channel that was cancelled: values may have been dropped.
+
+    >>> channel = Channel(1)
+    >>> channel.cancel()
+    True
+    >>> await channel.receive()
+    Traceback (most recent call last):
+    flowsock.errors.ChannelCancelled: this channel was cancelled
+    """
 
 
 class NoSuchElement(FlowsockError, LookupError):
-    """Report that a flow ended without the element that was asked for."""
+    """Report that a flow ended without the element that was asked for.
+
+    >>> await empty_flow().first()
+    Traceback (most recent call last):
+    flowsock.errors.NoSuchElement: no element of the flow was what first() asked for
+    """
 
 
 class HandshakeError(FlowsockError):
-    """Report that a WebSocket session could not be opened."""
+    """Report that a WebSocket session could not be opened.
+
+    >>> try:
+    ...     async with serve(App(), port=0) as server, connect(f"ws://127.0.0.1:{server.port}/nowhere"): ...
+    ... except HandshakeError as error:
+    ...     print(error)
+    the server answered 404 instead of 101 (Switching Protocols)
+    """
 
 
 class HandshakeRejected(HandshakeError):
     """Report that the server answered the opening handshake with something else than 101.
+
+    >>> async with serve(App(), port=0) as server, connect(f"ws://127.0.0.1:{server.port}/nowhere"): ...
+    Traceback (most recent call last):
+    flowsock.errors.HandshakeRejected: the server answered 404 instead of 101 (Switching Protocols)
 
     Attributes:
         status: The HTTP status code.
@@ -81,6 +137,9 @@ class ProtocolError(FlowsockError):
 
     Attributes:
         code: The close code that tells the peer so (RFC 6455 section 7.4.1).
+
+    >>> ProtocolError(CloseCode.TOO_BIG, "a message of 2 MiB").code
+    <CloseCode.TOO_BIG: 1009>
     """
 
     def __init__(self, code: int, message: str) -> None:
@@ -93,6 +152,14 @@ class SessionClosed(FlowsockError):
 
     Attributes:
         reason: Why it ended.
+
+    >>> app = App()
+    >>> echo = app.websocket("/")(lambda session: session.incoming.collect(session.send))
+    >>> async with serve(app, port=0) as server, connect(f"ws://127.0.0.1:{server.port}") as session:
+    ...     await session.close()
+    ...     await session.send("too late")
+    Traceback (most recent call last):
+    flowsock.errors.SessionClosed: the session is closed: 1000 (NORMAL)
     """
 
     def __init__(self, reason: CloseReason) -> None:
@@ -101,4 +168,12 @@ class SessionClosed(FlowsockError):
 
 
 class SessionAborted(SessionClosed):
-    """Report that a session ended otherwise than by a clean close (1000 or 1001)."""
+    """Report that a session ended otherwise than by a clean close (1000 or 1001).
+
+    >>> app = App()
+    >>> refusing = app.websocket("/")(lambda session: session.close(CloseCode.VIOLATED_POLICY, "no"))
+    >>> async with serve(app, port=0) as server, connect(f"ws://127.0.0.1:{server.port}") as session:
+    ...     await session.incoming.collect()
+    Traceback (most recent call last):
+    flowsock.errors.SessionAborted: the session is closed: 1008 (VIOLATED_POLICY): no
+    """

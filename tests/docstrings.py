@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-import flowsock
+import flowsock.testing
 from flowsock import Flow, MutableSharedFlow, MutableStateFlow, SharedFlow, StateFlow, coroutine_scope
 from flowsock.testing import assert_marbles, marbles, parse_marbles, play
 
@@ -23,10 +23,16 @@ if TYPE_CHECKING:
 
     from flowsock import Scope
 
-SETTING = "from anyio import sleep\nfrom collections.abc import AsyncIterator\nfrom flowsock import *"
+SETTING = """
+from collections.abc import AsyncIterator
+from anyio import sleep
+from flowsock import testing
+from flowsock.testing import *
+from flowsock import *
+"""
 """What is imported for every example."""
 
-HOT = (SharedFlow, StateFlow)
+HOT = (SharedFlow, StateFlow, MutableSharedFlow, MutableStateFlow)
 
 
 @frozen
@@ -60,8 +66,7 @@ class Documented:
 
 
 def documented(name: str, target: Any, owner: type | None = None) -> Documented:
-    # A number has the docstring of its class.
-    text = "" if isinstance(target, int) else inspect.cleandoc(target.__doc__ or "")
+    text = inspect.cleandoc(target.__doc__ or "")
     examples = DocTestParser().get_examples(text)
     return Documented(name, target, owner, text, tuple(examples), tuple(diagrams_in(text)))
 
@@ -82,12 +87,15 @@ def members(kind: type) -> Iterator[Documented]:
 
 
 def everything() -> Iterator[Documented]:
-    """Find every public name, and the public members of those that are classes, where they are defined."""
-    for name in flowsock.__all__:
-        target = getattr(flowsock, name)
-        yield documented(name, target)
-        if isinstance(target, type) and target.__module__.startswith("flowsock"):
-            yield from members(target)
+    """Find every public class and function, and the public members of the classes, where they are defined."""
+    for module, prefix in ((flowsock, ""), (flowsock.testing, "testing.")):
+        for name in module.__all__:
+            target = getattr(module, name)
+            # A number, or an alias, has no docstring of its own.
+            if callable(target):
+                yield documented(prefix + name, target)
+            if isinstance(target, type) and target.__module__.startswith("flowsock"):
+                yield from members(target)
 
 
 async def run_examples(docs: Documented, namespace: dict[str, Any]) -> None:
@@ -149,6 +157,6 @@ def _called(docs: Documented, diagram: Diagram, namespace: dict[str, Any]) -> Fl
 def _hot(docs: Documented, line: str, scope: Scope) -> Flow[Any]:
     """Make a hot flow that the line is played into; a state begins with the line's first value."""
     first: Any = parse_marbles(line).events[0].event
-    hot = MutableStateFlow(first.value) if docs.owner is StateFlow else MutableSharedFlow[Any]()
+    hot = MutableStateFlow(first.value) if issubclass(docs.owner or Flow, StateFlow) else MutableSharedFlow[Any]()
     scope.launch(play, line, hot.emit)
     return hot

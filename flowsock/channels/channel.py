@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from contextlib import contextmanager, suppress
-from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from anyio import WouldBlock
 from anyio.lowlevel import checkpoint_if_cancelled
 from attrs import frozen
 
+from flowsock.channels.capacity import BUFFERED as BUFFERED
+from flowsock.channels.capacity import CONFLATED as CONFLATED
+from flowsock.channels.capacity import RENDEZVOUS as RENDEZVOUS
+from flowsock.channels.capacity import UNLIMITED as UNLIMITED
+from flowsock.channels.capacity import BufferOverflow as BufferOverflow
+from flowsock.channels.capacity import resolve_capacity as resolve_capacity
 from flowsock.channels.clauses import OnReceive, OnSend
 from flowsock.channels.receiver import SuspendedReceiver
 from flowsock.channels.sender import SuspendedSender
@@ -32,48 +36,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 C = TypeVar("C")
-
-RENDEZVOUS: Final = 0
-"""No buffer: a sender waits until a receiver takes its value."""
-CONFLATED: Final = -1
-"""Room for one value, which a newer one replaces."""
-BUFFERED: Final = -2
-"""The default size: 64 values, or 1 with a dropping policy."""
-UNLIMITED: Final = sys.maxsize
-"""Room for every value; a sender never waits, and memory grows with the backlog."""
-
-_DEFAULT_CAPACITY: Final = 64
-
-
-class BufferOverflow(Enum):
-    """What happens to a value for which there is no room."""
-
-    SUSPEND = "suspend"
-    """The sender waits. Nothing is lost."""
-    DROP_OLDEST = "drop_oldest"
-    """The oldest value in the buffer makes room."""
-    DROP_LATEST = "drop_latest"
-    """The new value is dropped."""
-
-
-def resolve_capacity(capacity: int, on_buffer_overflow: BufferOverflow) -> tuple[int, BufferOverflow]:
-    """Turn the symbolic capacities into a number of slots and a policy.
-
-    Raises:
-        ValueError: the capacity is negative and none of the named ones, or `CONFLATED` came with a policy of its own.
-    """
-    dropping = on_buffer_overflow is not BufferOverflow.SUSPEND
-    if capacity == CONFLATED:
-        if dropping:
-            raise ValueError("CONFLATED already says what to drop: leave on_buffer_overflow out")
-        return 1, BufferOverflow.DROP_OLDEST
-    if capacity == BUFFERED:
-        return (1 if dropping else _DEFAULT_CAPACITY), on_buffer_overflow
-    if capacity < 0:
-        raise ValueError(f"capacity must be 0 or more, or one of RENDEZVOUS, CONFLATED, BUFFERED, UNLIMITED: {capacity}")
-    if capacity == RENDEZVOUS and dropping:
-        return 1, on_buffer_overflow
-    return capacity, on_buffer_overflow
 
 
 @frozen
@@ -108,6 +70,11 @@ class Channel(Generic[T]):
 
     Raises:
         ValueError: the capacity is negative, or `CONFLATED` came with a policy.
+
+    >>> channel = Channel(capacity=2)
+    >>> await channel.send("hello")
+    >>> await channel.receive()
+    'hello'
     """
 
     __slots__ = (

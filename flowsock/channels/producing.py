@@ -28,6 +28,12 @@ class Producer(Channel[T]):
 
     Attributes:
         scope: The scope of the body; the body has not ended before all its jobs have.
+
+    >>> @channel_flow
+    ... async def greetings(producer: Producer[str]) -> None:
+    ...     await producer.send("hello")
+    >>> await greetings().to_list()
+    ['hello']
     """
 
     __slots__ = ("_turns", "scope")
@@ -110,6 +116,13 @@ def produce(
     Raises:
         ValueError: the capacity is negative and none of the named ones.
         RuntimeError: the block that made the scope has ended.
+
+    >>> async def count(producer):
+    ...     for n in range(3):
+    ...         await producer.send(n)
+    >>> async with coroutine_scope() as scope:
+    ...     [n async for n in produce(scope, count)]
+    [0, 1, 2]
     """
     channel: _ProducedChannel[Any] = _ProducedChannel(capacity)
     channel.attach(scope.launch(fill, channel, body, name=name or str(getattr(body, "__qualname__", body))))

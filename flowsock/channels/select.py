@@ -51,6 +51,10 @@ async def select(*clauses: Clause[Any]) -> Any:
         ValueError: there is no clause, or the select would both send to and receive from one channel.
         TypeError: something else than a clause was given.
         ChannelClosed: the winner's channel was closed (or whatever error it was closed with).
+
+    >>> channel = Channel()
+    >>> await select(channel.on_receive(), on_timeout(5, lambda: "nothing came"))
+    'nothing came'
     """
     return await _select(clauses)
 
@@ -72,6 +76,11 @@ async def select_unbiased(*clauses: Clause[Any]) -> Any:
         ValueError: there is no clause, or the select would both send to and receive from one channel.
         TypeError: something else than a clause was given.
         ChannelClosed: the winner's channel was closed (or whatever error it was closed with).
+
+    >>> one, other = Channel(1), Channel(1)
+    >>> await other.send("hello")
+    >>> await select_unbiased(one.on_receive(), other.on_receive())
+    'hello'
     """
     return await _select(sample(clauses, len(clauses)))
 
@@ -89,6 +98,12 @@ async def while_select(*clauses: Clause[bool]) -> None:
         ValueError: there is no clause, or the select would both send to and receive from one channel.
         TypeError: something else than a clause was given.
         ChannelClosed: the winner's channel was closed (or whatever error it was closed with).
+
+    >>> channel = Channel(2)
+    >>> await flow_of("a", "b").collect(channel.send)
+    >>> await while_select(channel.on_receive(lambda text: print(text) is None), on_timeout(1, lambda: False))
+    a
+    b
     """
     turns = FAIR_TURN
     while await _select(clauses):
@@ -115,6 +130,11 @@ def on_timeout(seconds: float, fn: Callable[[], Any] | None = None) -> Clause[An
 
     Raises:
         ValueError: the time is not a number.
+
+    >>> async with coroutine_scope() as scope:
+    ...     job = scope.launch(sleep, 3)
+    ...     await select(job.on_join(lambda: "done"), on_timeout(5, lambda: "too late"))
+    'done'
     """
     if isnan(seconds):
         raise ValueError("seconds must be a number")

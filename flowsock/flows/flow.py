@@ -138,8 +138,11 @@ class Flow(Generic[T_co]):
 
         Law: an action that never waits is never cut. The last action runs to its end.
 
-        >>> await interval(1).take(3).collect_latest(lambda n: flow_of(n).on_each(lambda _: sleep(2)).collect(print))
-        2
+        >>> async def show_later(n):
+        ...     await sleep(2)
+        ...     print(n)
+        >>> await flow_of(1, 2, 3).collect_latest(show_later)
+        3
         """
         await flattening.TransformLatest(self.source, lambda _emit, value: action(value), 0).collect(ignore)
 
@@ -777,7 +780,8 @@ class Flow(Generic[T_co]):
     def debounce(self, timeout: float | Callable[[T_co], float], /) -> Flow[T_co]:
         """Emit a value once no newer one came for ``timeout`` seconds; the function form decides per value.
 
-        Law: the last value is emitted when the flow completes, and dropped when it fails.
+        Law: the last value is emitted when the flow completes, and dropped when it fails. While the collector is busy, the
+        upstream waits.
 
         Raises:
             ValueError: the timeout is negative.
@@ -795,7 +799,7 @@ class Flow(Generic[T_co]):
         """Emit the newest value every ``period`` seconds, if there is one that was not emitted yet.
 
         Law: the first tick comes one period after the start. A value that comes at the very instant of a tick belongs to the
-        next one. On completion the value not yet emitted is dropped.
+        next one. The upstream never waits. On completion the value not yet emitted is dropped.
 
         Raises:
             ValueError: the period is not above 0.
@@ -911,8 +915,9 @@ class Flow(Generic[T_co]):
     ) -> Flow[R]:
         """Turn each value into a flow and run up to ``concurrency`` of them at once.
 
-        Law: values are emitted as they come, and keep the order within their flow. The upstream waits for a free place. The
-        first failure cancels all others. Completes when all completed.
+        Law: values are emitted as they come, and keep the order within their flow. The upstream waits for a free place; up to
+        64 values wait for a slow collector, unless a `buffer` right below says otherwise. The first failure cancels all
+        others. Completes when all completed.
 
         Law: up to 64 values wait for a slow collector; a ``buffer`` below changes that.
 
@@ -1102,7 +1107,7 @@ class Flow(Generic[T_co]):
 
     def catch(
         self,
-        handler: Callable[[Emitter[Any], Exception], object] = lambda _emit, _error: None,
+        handler: Callable[[Emitter[Any], Exception], object] = handling.swallow,
         /,
         *kinds: type[Exception],
     ) -> Flow[T_co]:
@@ -1127,7 +1132,7 @@ class Flow(Generic[T_co]):
         self,
         *kinds: type[Exception],
         attempts: float = inf,
-        when: Callable[[Exception], object] = lambda _error: True,
+        when: Callable[[Exception], object] = handling.always,
         backoff: Backoff | None = None,
     ) -> Flow[T_co]:
         """Collect what is above again when it fails; what it emitted before stays emitted.

@@ -28,6 +28,11 @@ class MutableSharedFlow(SharedFlow[T]):
 
     Raises:
         ValueError: a size is negative, or a dropping policy has no buffer to drop from.
+
+    >>> shared = MutableSharedFlow(replay=1)
+    >>> await shared.emit("hello")
+    >>> await shared.first()
+    'hello'
     """
 
     __slots__ = ("_broadcast",)
@@ -48,6 +53,11 @@ class MutableSharedFlow(SharedFlow[T]):
         Law: idle collectors have handled the value, up to their first wait, when this call returns. The result has nothing to
         wait for unless the slowest collector is behind by the whole buffer. Cancelling the wait takes the value back from those
         who have not seen it.
+
+        >>> shared = MutableSharedFlow(replay=1)
+        >>> await shared.emit("hello")
+        >>> await shared.first()
+        'hello'
         """
         return self._broadcast.emit(value)
 
@@ -58,18 +68,56 @@ class MutableSharedFlow(SharedFlow[T]):
 
         Raises:
             WouldBlock: somebody would have to be waited for; the value was not emitted.
+
+        >>> shared = MutableSharedFlow(replay=1)
+        >>> shared.emit_nowait("hello")
+        >>> await shared.first()
+        'hello'
         """
         self._broadcast.emit_nowait(value)
 
     def reset_replay_cache(self) -> None:
-        """Forget the replay cache for future collectors; present ones still get what waits for them."""
+        """Forget the replay cache for future collectors; present ones still get what waits for them.
+
+        Law: nothing that was emitted before reaches a collector that comes later.
+
+        >>> shared = MutableSharedFlow(replay=2)
+        >>> shared.emit_nowait("hello")
+        >>> shared.reset_replay_cache()
+        >>> shared.replay_cache
+        []
+        """
         self._broadcast.reset_replay_cache()
 
     @property
     def dropped(self) -> int:
-        """Count the values lost to the overflow policy."""
+        """Count the values lost to the overflow policy.
+
+        Law: a value counts once, however many collectors lost it. What a collector's own buffer loses does not count.
+
+        >>> shared = MutableSharedFlow(extra_buffer_capacity=1, on_buffer_overflow=BufferOverflow.DROP_LATEST)
+        >>> async with coroutine_scope() as scope:
+        ...     slow = shared.on_each(lambda n: sleep(9)).launch_in(scope)
+        ...     await sleep(1)
+        ...     await flow_of(1, 2, 3, 4).collect(shared.emit)
+        ...     scope.cancel()
+        >>> shared.dropped
+        2
+        """
         return self._broadcast.dropped
 
     def as_shared_flow(self) -> SharedFlow[T]:
-        """Give the read-only view."""
+        """Give the read-only view.
+
+        Law: it is the same flow, without the emitting end.
+
+        >>> shared = MutableSharedFlow(replay=1)
+        >>> shared.emit_nowait("hello")
+        >>> await shared.as_shared_flow().first()
+        'hello'
+
+            -1--2---
+            as_shared_flow()
+            -1--2---
+        """
         return SharedFlow(self._broadcast)

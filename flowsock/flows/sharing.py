@@ -34,7 +34,11 @@ if TYPE_CHECKING:
 
 
 class SharingCommand(Enum):
-    """What a sharing job is told to do."""
+    """What a sharing job is told to do.
+
+    >>> SharingCommand("stop")
+    <SharingCommand.STOP: 'stop'>
+    """
 
     START = "start"
     STOP = "stop"
@@ -42,7 +46,17 @@ class SharingCommand(Enum):
 
 
 class SharingStarted(ABC):
-    """Decide when a shared upstream is collected (Kotlin: ``SharingStarted``); subclass it for a strategy of your own."""
+    """Decide when a shared upstream is collected (Kotlin: ``SharingStarted``); subclass it for a strategy of your own.
+
+    Law: repeated commands, and stops before a start, are ignored.
+
+    >>> async with coroutine_scope() as scope:
+    ...     ticks = interval(1).share_in(scope, started=SharingStarted.EAGERLY, replay=1)
+    ...     await sleep(3.5)
+    ...     await ticks.first()
+    ...     scope.cancel()
+    2
+    """
 
     EAGERLY: ClassVar[SharingStarted]
     """Start at once, never stop."""

@@ -23,6 +23,10 @@ class MutableStateFlow(StateFlow[T]):
         value: The first value.
         same: Compares the current value with a new one; identity or equality if left out. Anything but a true ``True`` counts
             as a change, so arrays, whose ``==`` gives arrays, are safe.
+
+    >>> state = MutableStateFlow(0)
+    >>> state.update(lambda n: n + 1)
+    1
     """
 
     __slots__ = ("_conflation",)
@@ -33,7 +37,15 @@ class MutableStateFlow(StateFlow[T]):
 
     @property
     def value(self) -> T:
-        """Give or set the current value."""
+        """Give or set the current value.
+
+        Law: idle collectors have handled a new value, up to their first wait, when setting it returns.
+
+        >>> state = MutableStateFlow(1)
+        >>> state.value = 2
+        >>> state.value
+        2
+        """
         return self._conflation.value
 
     @value.setter
@@ -41,25 +53,66 @@ class MutableStateFlow(StateFlow[T]):
         self._conflation.set(value)
 
     def emit(self, value: T, /) -> Awaitable[None]:
-        """Set the value; there is nothing to wait for, but now and then a turn for the others."""
+        """Set the value; there is nothing to wait for, but now and then a turn for the others.
+
+        Law: as for `value`.
+
+        >>> state = MutableStateFlow(0)
+        >>> await flow_of(1, 2, 3).collect(state.emit)
+        >>> state.value
+        3
+        """
         return self._conflation.emit(value)
 
     def emit_nowait(self, value: T, /) -> None:
-        """Set the value."""
+        """Set the value.
+
+        Law: as for `value`; it never raises ``WouldBlock``.
+
+        >>> state = MutableStateFlow(0)
+        >>> state.emit_nowait(1)
+        >>> state.value
+        1
+        """
         self._conflation.set(value)
 
     def update(self, function: Callable[[T], T], /) -> T:
-        """Set the value to a function of the current one, and give the new one."""
+        """Set the value to a function of the current one, and give the new one.
+
+        Law: nothing comes between reading and setting.
+
+        >>> state = MutableStateFlow(1)
+        >>> state.update(lambda n: n + 1)
+        2
+        """
         self._conflation.set(function(self._conflation.value))
         return self._conflation.value
 
     def compare_and_set(self, expected: T, value: T, /) -> bool:
-        """Set the value if the current one is the same as expected; tell whether it was."""
+        """Set the value if the current one is the same as expected; tell whether it was.
+
+        Law: nothing comes between comparing and setting.
+
+        >>> state = MutableStateFlow(1)
+        >>> state.compare_and_set(1, 2), state.compare_and_set(1, 3), state.value
+        (True, False, 2)
+        """
         if not self._conflation.same(self._conflation.value, expected):
             return False
         self._conflation.set(value)
         return True
 
     def as_state_flow(self) -> StateFlow[T]:
-        """Give the read-only view."""
+        """Give the read-only view.
+
+        Law: it is the same flow, without the emitting end.
+
+        >>> state = MutableStateFlow(1)
+        >>> await state.as_state_flow().first()
+        1
+
+            0-1--2---
+            as_state_flow()
+            0-1--2---
+        """
         return StateFlow(self._conflation)

@@ -27,6 +27,12 @@ class CompletableDeferred(Job[T]):
 
     Raises:
         RuntimeError: the block that made the parent has ended.
+
+    >>> deferred = CompletableDeferred()
+    >>> deferred.complete("hello")
+    True
+    >>> await deferred
+    'hello'
     """
 
     __slots__ = ()

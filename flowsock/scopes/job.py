@@ -47,6 +47,11 @@ class Job(ABC, Generic[T_co]):
     Attributes:
         name: What logs and `repr` call the job.
         parent: The scope that the job is a child of, if any.
+
+    >>> async with coroutine_scope() as scope:
+    ...     job = scope.launch(flow_of(1, 2).last)
+    ...     await job
+    2
     """
 
     __slots__ = ("_cancellation", "_completed", "_error", "_handlers", "_result", "_traceback", "name", "parent")

@@ -24,6 +24,10 @@ async def await_all(*jobs: Job[T]) -> list[T]:
 
     Raises:
         JobCancelled: one of the jobs was cancelled.
+
+    >>> async with coroutine_scope() as scope:
+    ...     await await_all(scope.launch(interval(2).first), scope.launch(flow_of("a").first))
+    [0, 'a']
     """
     for job in jobs:
         job.start()
@@ -35,6 +39,12 @@ async def join_all(*jobs: Job[Any]) -> None:
     """Wait until several jobs ended, however they did; never raises their errors (Kotlin: ``joinAll``).
 
     Law: the jobs are joined one after the other, so a lazy one is started when those before it have ended.
+
+    >>> async with supervisor_scope(on_error=lambda job, error: None) as scope:
+    ...     jobs = [scope.launch(flow_of(text).map(int).first) for text in ("x", "1")]
+    ...     await join_all(*jobs)
+    ...     [job.is_cancelled for job in jobs]
+    [True, False]
     """
     for job in jobs:
         await job.join()

@@ -25,6 +25,10 @@ class Backoff:
         maximum: Upper bound of every wait, in seconds.
         factor: What each bound is multiplied by to give the next.
         jitter: Draws from ``[0, 1)``; ``lambda: 1.0`` switches jitter off.
+
+    >>> waits = Backoff(1.0, jitter=lambda: 1.0).waits()
+    >>> [next(waits) for _ in range(4)]
+    [1.0, 2.0, 4.0, 8.0]
     """
 
     initial: float = field(default=0.5, validator=validators.ge(0))
@@ -51,6 +55,11 @@ class Restart:
         attempts: How many restarts are allowed within the window.
         within: The window, in seconds.
         backoff: The waits between attempts.
+
+    >>> texts = iter(["x", "1"])
+    >>> async with coroutine_scope() as scope:
+    ...     await scope.launch(lambda: int(next(texts)), restart=Restart(attempts=1))
+    1
     """
 
     attempts: int = field(default=5, kw_only=True, validator=validators.ge(1))

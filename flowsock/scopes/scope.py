@@ -30,7 +30,14 @@ _current: ContextVar[Scope | Job[Any] | None] = ContextVar("flowsock_scope", def
 
 
 def current_scope() -> Scope | None:
-    """Give the innermost scope that the running code is inside of."""
+    """Give the innermost scope that the running code is inside of.
+
+    Law: a job is inside of the scope that launched it. ``None`` outside of all scopes.
+
+    >>> async with coroutine_scope() as scope:
+    ...     current_scope() is scope
+    True
+    """
     current = _current.get()
     return current.parent if isinstance(current, Job) else current
 
@@ -47,6 +54,12 @@ class Scope:
 
     Args:
         group: The task group that runs the jobs.
+
+    >>> async with coroutine_scope() as scope:
+    ...     job = scope.launch(sleep, 60)
+    ...     scope.cancel()
+    >>> job.is_cancelled
+    True
     """
 
     __slots__ = ("_cancellation", "_group", "_jobs", "owner")
@@ -232,6 +245,11 @@ class coroutine_scope:
 
     Law: the first failure cancels the body and the other jobs, and leaves the block once they ended: a single error as itself,
     several as an ``ExceptionGroup``. Cancelling the scope by `Scope.cancel` leaves the block quietly.
+
+    >>> async with coroutine_scope() as scope:
+    ...     jobs = [scope.launch(interval(period).first) for period in (2, 3)]
+    ...     [await job for job in jobs]
+    [0, 0]
     """
 
     __slots__ = ("_group", "_scope", "_token")
@@ -267,6 +285,12 @@ class supervisor_scope(coroutine_scope):
     Args:
         on_error: A function, sync or async, of the failed job and its error; logs them if left out. If it raises, the scope
             fails with that error.
+
+    >>> async with supervisor_scope(on_error=lambda job, error: print(error)) as scope:
+    ...     jobs = [scope.launch(flow_of(text).map(int).first) for text in ("x", "1")]
+    invalid literal for int() with base 10: 'x'
+    >>> await jobs[1]
+    1
     """
 
     __slots__ = ("_on_error",)

@@ -43,6 +43,9 @@ class Address:
 
     Raises:
         ValueError: there is no such port, or both ``uds`` and ``fd`` are given.
+
+    >>> Address(port=0).is_network
+    True
     """
 
     host: str = "127.0.0.1"

@@ -18,8 +18,19 @@ if TYPE_CHECKING:
 class App(Router):
     """A set of routes, served by `serve`, by `run`, or by another server that the app is mounted in.
 
+    Law: routes are tried in the order in which they were added.
+
     Args:
         websockets: The settings of all sessions, which a route may override.
+
+    >>> app = App()
+    >>> @app.websocket("/echo")
+    ... async def echo(session: Session) -> None:
+    ...     await session.incoming.collect(session.send)
+    >>> async with serve(app, port=0) as server, connect(f"ws://127.0.0.1:{server.port}/echo") as session:
+    ...     await session.send("hello")
+    ...     await session.incoming.first()
+    'hello'
     """
 
     def run(

@@ -58,6 +58,12 @@ class connect(Generic[In, Out]):
         TimeoutError: the session was not open in time.
         HandshakeRejected: the server answered otherwise than with 101; carries its answer.
         HandshakeError: the server's answer is no answer to the request.
+
+    >>> app = App()
+    >>> greeting = app.websocket("/")(lambda session: session.send("hello"))
+    >>> async with serve(app, port=0) as server, connect[str, str](f"ws://127.0.0.1:{server.port}") as session:
+    ...     await session.incoming.first()
+    'hello'
     """
 
     _raw: ClassVar = False

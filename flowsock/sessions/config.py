@@ -61,6 +61,9 @@ class WebSocketConfig:
     Raises:
         ValueError: a duration or a size is not positive, there is no such policy, or ``origins`` names what is no origin.
         TypeError: ``subprotocols`` is one string, or ``deflate`` is no setting.
+
+    >>> App(websockets=WebSocketConfig(ping_interval=60)).websockets.ping_interval
+    60
     """
 
     ping_interval: float | None = field(default=20.0, validator=_positive)

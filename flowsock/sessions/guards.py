@@ -32,6 +32,11 @@ def reject(status: int = 403, message: str = "forbidden", headers: HeadersLike =
 
     Raises:
         ValueError: the status would let the client in, or a header is malformed.
+
+    Law: a guard that gives it opens no session, and the answer ends the connection.
+
+    >>> reject(401, "log in first").status
+    401
     """
     if status < 300:
         raise ValueError(f"{status} does not turn anybody away: a guard rejects with 300 to 599")

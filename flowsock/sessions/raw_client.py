@@ -23,6 +23,12 @@ class connect_raw(connect[Frame, Frame]):
     Raises:
         ValueError: as for `connect`, or a ``slow_reader`` would lose frames.
         TypeError, OSError, TimeoutError, HandshakeError: as for `connect`.
+
+    >>> app = App()
+    >>> greeting = app.websocket("/")(lambda session: session.send("hello"))
+    >>> async with serve(app, port=0) as server, connect_raw(f"ws://127.0.0.1:{server.port}") as session:
+    ...     [frame.opcode.name async for frame in session.incoming]
+    ['TEXT', 'CLOSE']
     """
 
     _raw: ClassVar = True

@@ -22,6 +22,14 @@ class RawSession(Session[Frame, Frame]):
       After one of the peer's it still sends, so that the peer can be answered.
     - The end of the handler, or of the block, sends a Close unless one was sent: the answer to the peer's, or else 1000; 1011
       after a failure.
+
+    >>> app = App()
+    >>> echo = app.raw_websocket("/")(lambda session: session.incoming.collect(session.send))
+    >>> async with serve(app, port=0) as server, connect_raw(f"ws://127.0.0.1:{server.port}") as session:
+    ...     await session.send(Frame(Opcode.PONG, b"unasked"))
+    ...     frame = await session.incoming.first()
+    >>> frame.opcode, frame.payload
+    (<Opcode.PONG: 10>, b'unasked')
     """
 
     __slots__ = ()

@@ -57,7 +57,14 @@ _FAILED: Final = plain_response(500, "internal error")
 
 
 class Server:
-    """A server that is listening."""
+    """A server that is listening.
+
+    Law: it lasts as long as the block of `serve`.
+
+    >>> async with serve(App(), port=0) as server:
+    ...     server.open_sessions
+    0
+    """
 
     __slots__ = (
         "_answering",
@@ -307,6 +314,12 @@ async def serve(
         OSError: an address cannot be listened on; then none is.
         ValueError: there is no such port, a setting makes no sense, or a certificate cannot be used.
         TypeError: there is no such setting.
+
+    >>> app = App()
+    >>> greeting = app.websocket("/")(lambda session: session.send("hello"))
+    >>> async with serve(app, port=0) as server, connect(f"ws://127.0.0.1:{server.port}") as session:
+    ...     await session.incoming.to_list()
+    ['hello']
     """
     config = (config or ServerConfig()).with_overrides(settings)
     places = addresses or (Address(host, port, uds=uds, ssl=ssl),)

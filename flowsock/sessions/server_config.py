@@ -59,6 +59,9 @@ class ServerConfig:
     Raises:
         ValueError: a duration or a limit is not positive, or a network is none.
         TypeError: ``trusted_proxies`` is one string.
+
+    >>> ServerConfig(max_sessions=10_000).drain_timeout
+    30.0
     """
 
     handshake_timeout: float = field(default=10.0, validator=_positive)

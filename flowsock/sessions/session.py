@@ -51,6 +51,16 @@ class Session(Generic[In, Out]):
         deflate: How messages are compressed, as both sides agreed on, or ``None``.
         incoming: The messages of the peer, a hot flow; of several collectors each message goes to one. Messages that come
             before the first collector wait.
+
+    >>> app = App()
+    >>> upper = app.websocket("/")(lambda session: session.incoming.map(str.upper).collect(session.send))
+    >>> async with serve(app, port=0) as server, connect(f"ws://127.0.0.1:{server.port}") as session:
+    ...     await session.send("hello")
+    ...     await session.incoming.first()
+    ...     await session.close(CloseCode.NORMAL, "bye")
+    ...     print(session.close_reason)
+    'HELLO'
+    1000 (NORMAL): bye
     """
 
     __slots__ = ("_clock", "_connection", "_grace", "_incoming", "_scope", "deflate", "incoming", "request", "subprotocol")

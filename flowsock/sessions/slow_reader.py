@@ -11,6 +11,9 @@ class SlowReader(StrEnum):
     A peer is slow from the moment that ``outgoing_high_water`` bytes wait for it, until it has read most of them. All policies
     but `SUSPEND` keep a queue of their own for that time, of ``outgoing_queue`` messages and ``outgoing_queue_size`` bytes (one
     message always fits), and never make the sender wait. What is lost is counted in ``session.statistics().dropped``.
+
+    >>> SlowReader("close")
+    <SlowReader.CLOSE: 'close'>
     """
 
     SUSPEND = "suspend"

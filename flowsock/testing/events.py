@@ -11,19 +11,31 @@ T = TypeVar("T")
 
 @frozen
 class Item(Generic[T]):
-    """The flow emitted a value."""
+    """The flow emitted a value.
+
+    >>> (await observe(flow_of("a"))).events[0].event
+    Item(value='a')
+    """
 
     value: T
 
 
 @frozen
 class Complete:
-    """The flow completed."""
+    """The flow completed.
+
+    >>> (await observe(empty_flow())).end
+    Complete()
+    """
 
 
 @frozen
 class Error:
-    """The flow failed."""
+    """The flow failed.
+
+    >>> (await observe(marbles("#", error=ValueError("broken")))).end
+    Error(error=ValueError('broken'))
+    """
 
     error: Exception
 
@@ -33,5 +45,12 @@ Event: TypeAlias = Item[T] | Complete | Error
 
 
 @frozen
-class Stopped:
-    """The collector left before the flow had ended: by a cancellation, an early stop or an error of its own."""
+class Left:
+    """The collector left before the flow had ended: by a cancellation, an early stop or an error of its own.
+
+    >>> source = marbles("-a-b-|")
+    >>> await source.first()
+    'a'
+    >>> source.collections[0].end
+    Left()
+    """

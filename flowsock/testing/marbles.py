@@ -12,7 +12,7 @@ from flowsock.emitting import settle
 from flowsock.flows.conflation import same_value
 from flowsock.flows.flow import Flow
 from flowsock.flows.source import Source
-from flowsock.testing.events import Complete, Error, Item, Stopped
+from flowsock.testing.events import Complete, Error, Item, Left
 from flowsock.testing.notation import parse_marbles, render_marbles
 from flowsock.testing.recordings import Recording
 
@@ -42,6 +42,12 @@ def marbles(
 
     Raises:
         ValueError: the line is not in marble notation, or ends with ``!``; or the tick is not above 0.
+
+    >>> await marbles("-a--b|").map(str.upper).to_list()
+    ['A', 'B']
+
+        marbles("-a--b|")
+        -a--b|
     """
     return MarbleFlow(_Played(parse_marbles(line, values=values, error=error), tick))
 
@@ -62,6 +68,12 @@ async def play(
 
     Raises:
         ValueError: as for `marbles`.
+
+    >>> shared = MutableSharedFlow()
+    >>> async with coroutine_scope() as scope:
+    ...     player = scope.launch(play, "-a--b-", shared.emit)
+    ...     await shared.take(2).to_list()
+    ['a', 'b']
     """
     await _Played(parse_marbles(line, values=values, error=error), tick).play(emit)
 
@@ -78,6 +90,9 @@ async def observe(flow: Flow[T], *, ticks: float = inf, tick: float = 1.0) -> Ti
 
     Raises:
         ValueError: the tick is not above 0.
+
+    >>> render_marbles(await observe(interval(3), ticks=8))
+    '---0--1-'
     """
     _check(tick)
     recording: Recording[T] = Recording(tick)
@@ -114,21 +129,30 @@ async def assert_marbles(
     Raises:
         AssertionError: something else happened, or at another time; the message shows both lines.
         ValueError: the line is not in marble notation, or the tick is not above 0.
+
+    >>> await assert_marbles(interval(3).take(2), "---0--(1|)")
+    >>> await assert_marbles(interval(3).take(2), "---0---(1|)")
+    Traceback (most recent call last):
+    AssertionError: expected ---0---(1|)
+       found ---0--(1|)
     """
     expected = parse_marbles(line, values=values)
     # Where an end is expected, the message shows for a while what happened instead.
     found = await observe(flow, ticks=2 * expected.duration + 10 if expected.end else expected.duration, tick=tick)
     if not _agree(expected, found, error):
-        wanted, seen = _drawn(expected, values), _drawn(found, values)
-        if isinstance(expected.end, Error) and isinstance(found.end, Error):
-            wanted, seen = f"{wanted} {error.__name__}", f"{seen} {found.end.error!r}"
-        raise AssertionError(f"expected {wanted}\n   found {seen}") from (
-            found.end.error if isinstance(found.end, Error) else None
-        )
+        raise _difference(expected, found, values, error)
 
 
 class MarbleFlow(Flow[T]):
-    """A flow made by `marbles`; it remembers its collections."""
+    """A flow made by `marbles`; it remembers its collections.
+
+    Law: as for `marbles`.
+
+    >>> source = marbles("-a-b-|")
+    >>> await source.take(1).collect()
+    >>> source.lines
+    ['-(a!)']
+    """
 
     __slots__ = ("_played",)
 
@@ -138,12 +162,28 @@ class MarbleFlow(Flow[T]):
 
     @property
     def collections(self) -> list[Timeline[T]]:
-        """Give what happened in each collection until now; its last event is `Stopped` if the collector left."""
+        """Give what happened in each collection until now; its last event is `Left` if the collector left.
+
+        Law: they stand in the order in which they began. One that still runs has no end.
+
+        >>> source = marbles("-a-b-|")
+        >>> await source.take(1).collect()
+        >>> source.collections[0].end
+        Left()
+        """
         return [recording.timeline() for recording in self._played.recordings]
 
     @property
     def lines(self) -> list[str]:
-        """Draw the `collections`: ``assert source.lines == ["-a-!"]``."""
+        """Draw the `collections`: ``assert source.lines == ["-a-!"]``.
+
+        Law: as for `collections`; one that no line can show is told in words.
+
+        >>> source = marbles("-a-b-|")
+        >>> await source.map(str.upper).collect()
+        >>> source.lines
+        ['-a-b-|']
+        """
         return [_drawn(timeline, None) for timeline in self.collections]
 
 
@@ -153,7 +193,7 @@ class _Played(Source[T]):
     __slots__ = ("_tick", "_timeline", "recordings")
 
     def __init__(self, timeline: Timeline[T], tick: float) -> None:
-        if isinstance(timeline.end, Stopped):
+        if isinstance(timeline.end, Left):
             raise ValueError("the collector's leaving, !, is nothing that a flow can do")
         _check(tick)
         self._timeline = timeline
@@ -163,7 +203,7 @@ class _Played(Source[T]):
     async def collect(self, emit: Emit[T]) -> None:
         recording: Recording[T] = Recording(self._tick)
         self.recordings.append(recording)
-        end: Event[T] | Stopped = Stopped()
+        end: Event[T] | Left = Left()
 
         def recorded(value: T) -> object:
             recording.add(Item(value))
@@ -212,12 +252,25 @@ def _agree(expected: Timeline[Any], found: Timeline[Any], kind: type[Exception])
     )
 
 
-def _same(wanted: Event[Any] | Stopped, seen: Event[Any] | Stopped, kind: type[Exception]) -> bool:
+def _same(wanted: Event[Any] | Left, seen: Event[Any] | Left, kind: type[Exception]) -> bool:
     if isinstance(wanted, Item) and isinstance(seen, Item):
         return same_value(wanted.value, seen.value)
     if isinstance(wanted, Error) and isinstance(seen, Error):
         return isinstance(seen.error, kind)
     return wanted == seen
+
+
+def _difference(
+    expected: Timeline[Any], found: Timeline[Any], values: Mapping[str, Any] | None, kind: type[Exception]
+) -> AssertionError:
+    wanted, seen = _drawn(expected, values), _drawn(found, values)
+    if isinstance(expected.end, Error) and isinstance(found.end, Error):
+        wanted, seen = f"{wanted} {kind.__name__}", f"{seen} {found.end.error!r}"
+    difference = AssertionError(f"expected {wanted}\n   found {seen}")
+    difference.__cause__ = found.end.error if isinstance(found.end, Error) else None
+    if any(timed.at % 1 for timed in found.events):
+        difference.add_note("events between two ticks: on real time use virtual time, on virtual time a smaller tick")
+    return difference
 
 
 def _drawn(timeline: Timeline[Any], values: Mapping[str, Any] | None) -> str:

@@ -20,7 +20,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 from flowsock.flows.conflation import same_value
-from flowsock.testing.events import Complete, Error, Item, Stopped
+from flowsock.testing.events import Complete, Error, Item, Left
 from flowsock.testing.timelines import Timed, Timeline
 
 if TYPE_CHECKING:
@@ -29,11 +29,16 @@ if TYPE_CHECKING:
     from flowsock.testing.events import Event
 
 LITERAL: Final = re.compile(r"""-?\d+(?:\.\d+)?|None|True|False|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
-ENDS: Final[dict[type[object], str]] = {Complete: "|", Error: "#", Stopped: "!"}
+ENDS: Final[dict[type[object], str]] = {Complete: "|", Error: "#", Left: "!"}
 
 
 class MarbleError(Exception):
-    """What a ``#`` in a line stands for, unless told otherwise."""
+    """What a ``#`` in a line stands for, unless told otherwise.
+
+    >>> await marbles("-a-#").collect()
+    Traceback (most recent call last):
+    flowsock.testing.notation.MarbleError: #
+    """
 
 
 def parse_marbles(line: str, *, values: Mapping[str, Any] | None = None, error: Exception | None = None) -> Timeline[Any]:
@@ -46,6 +51,11 @@ def parse_marbles(line: str, *, values: Mapping[str, Any] | None = None, error: 
 
     Raises:
         ValueError: the line is not in this notation; the message says where and why.
+
+    Law: what `render_marbles` draws of the timeline is the same line.
+
+    >>> print(parse_marbles("-a-(b|)"))
+    Item(value='a') at 1, Item(value='b') at 3, Complete() at 3
     """
     reader = _Reader(line.strip(), values or {}, MarbleError("#") if error is None else error)
     events = tuple(reader.timeline())
@@ -63,6 +73,11 @@ def render_marbles(timeline: Timeline[Any], *, values: Mapping[str, Any] | None 
     Raises:
         ValueError: something happened between two ticks, or too soon after something whose text is long, or a value can be
             written neither as Python does nor by a letter.
+
+    Law: what `parse_marbles` reads from the line is the same timeline.
+
+    >>> render_marbles(await observe(interval(2).take(3)))
+    '--0-1-(2|)'
     """
     line = ""
     for at, moment in groupby(timeline.events, key=lambda timed: timed.at):
@@ -85,7 +100,7 @@ class _Reader:
                 raise ValueError(f"in marbles a value's name is one letter, not {letter!r}")
         self.line = line
         self._values = values
-        self._ends: dict[str, Event[Any] | Stopped] = {"|": Complete(), "#": Error(error), "!": Stopped()}
+        self._ends: dict[str, Event[Any] | Left] = {"|": Complete(), "#": Error(error), "!": Left()}
         self._at = 0
 
     def timeline(self) -> Iterator[Timed[Any]]:
@@ -95,11 +110,11 @@ class _Reader:
                 for event in self._moment():
                     yield Timed(at, event)
 
-    def _moment(self) -> list[Event[Any] | Stopped]:
+    def _moment(self) -> list[Event[Any] | Left]:
         start = self._at
         if not self._take("("):
             return [self._event(then="")]
-        events: list[Event[Any] | Stopped] = []
+        events: list[Event[Any] | Left] = []
         while not self._take(")"):
             if events and self._take(","):
                 self._at = start
@@ -108,7 +123,7 @@ class _Reader:
             self._skip_blanks()
         return events or self._fail("there is nothing in this group", at=start)
 
-    def _event(self, *, then: str) -> Event[Any] | Stopped:
+    def _event(self, *, then: str) -> Event[Any] | Left:
         end = self._ends.get(self._next)
         if end is None:
             return Item(self._value())
@@ -174,7 +189,7 @@ def _is_letter(text: str) -> bool:
     return len(text) == 1 and text.isalpha()
 
 
-def _moment(events: list[Event[Any] | Stopped], values: Mapping[str, Any]) -> str:
+def _moment(events: list[Event[Any] | Left], values: Mapping[str, Any]) -> str:
     tokens = [_token(event.value, values) for event in events if isinstance(event, Item)]
     end = "".join(ENDS[type(event)] for event in events if not isinstance(event, Item))
     if not tokens:

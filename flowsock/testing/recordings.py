@@ -9,7 +9,7 @@ from anyio import current_time
 from flowsock.testing.timelines import Timed, Timeline
 
 if TYPE_CHECKING:
-    from flowsock.testing.events import Event, Stopped
+    from flowsock.testing.events import Event, Left
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ class Recording(Generic[T]):
         self._start = current_time()
         self._tick = tick
 
-    def add(self, event: Event[T] | Stopped) -> None:
+    def add(self, event: Event[T] | Left) -> None:
         """Write down what happens now."""
         self._events.append(Timed(self._now(), event))
 

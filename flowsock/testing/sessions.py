@@ -45,6 +45,13 @@ class connect(client.connect[In, Out]):
         TypeError: there is no such setting, no codec for a message type, or ``subprotocols`` is one string.
         TimeoutError: the session was not open in time.
         HandshakeRejected: the app answered otherwise than with 101; carries its answer.
+
+    >>> app = App()
+    >>> echo = app.websocket("/")(lambda session: session.incoming.collect(session.send))
+    >>> async with testing.connect(app, "/") as session:
+    ...     await session.send("hello")
+    ...     await session.incoming.first()
+    'hello'
     """
 
     def __init__(

@@ -6,17 +6,21 @@ from typing import Generic, TypeVar
 
 from attrs import frozen
 
-from flowsock.testing.events import Complete, Error, Event, Item, Stopped
+from flowsock.testing.events import Complete, Error, Event, Item, Left
 
 T = TypeVar("T")
 
 
 @frozen
 class Timed(Generic[T]):
-    """An event, and how many ticks after the start it happened."""
+    """An event, and how many ticks after the start it happened.
+
+    >>> print(Timed(2, Item("a")))
+    Item(value='a') at 2
+    """
 
     at: float
-    event: Event[T] | Stopped
+    event: Event[T] | Left
 
     def __str__(self) -> str:
         return f"{self.event} at {self.at:g}"
@@ -29,13 +33,17 @@ class Timeline(Generic[T]):
     Attributes:
         events: What happened, in order; an end comes last.
         duration: How many ticks it took to the end, or how many were observed if the flow goes on.
+
+    >>> timeline = await observe(interval(1), ticks=3)
+    >>> [(timed.at, timed.event) for timed in timeline.events]
+    [(1.0, Item(value=0)), (2.0, Item(value=1))]
     """
 
     events: tuple[Timed[T], ...]
     duration: float
 
     @property
-    def end(self) -> Complete | Error | Stopped | None:
+    def end(self) -> Complete | Error | Left | None:
         """Tell how the collection ended; ``None`` if it goes on."""
         last = self.events[-1].event if self.events else None
         return None if isinstance(last, Item) else last

@@ -44,6 +44,11 @@ def turbine(flow: Flow[T], *, timeout: float = 3.0, name: str | None = None) -> 
     Raises:
         ValueError: the timeout is not positive.
         AssertionError: on leaving, if events were left.
+
+    >>> async with turbine(flow_of("a", "b")) as events:
+    ...     print(await events.item(), await events.item())
+    ...     await events.complete()
+    a b
     """
     if not timeout > 0:
         raise ValueError(f"timeout must be more than 0 seconds: {timeout}")

@@ -11,7 +11,11 @@ MAX_MESSAGE_BYTES = 123
 
 
 class CloseCode(IntEnum):
-    """Name the close codes that the protocol itself uses (RFC 6455 section 7.4.1 and IANA's registry)."""
+    """Name the close codes that the protocol itself uses (RFC 6455 section 7.4.1 and IANA's registry).
+
+    >>> CloseCode(1001)
+    <CloseCode.GOING_AWAY: 1001>
+    """
 
     NORMAL = 1000
     GOING_AWAY = 1001
@@ -72,6 +76,9 @@ class CloseReason:
 
     Raises:
         ValueError: The message takes more than 123 bytes of UTF-8, or has no UTF-8 form.
+
+    >>> print(CloseReason(CloseCode.GOING_AWAY, "bye"))
+    1001 (GOING_AWAY): bye
     """
 
     code: int = field(converter=int)

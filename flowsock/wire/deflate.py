@@ -58,6 +58,9 @@ class Deflate:
 
     Raises:
         ValueError: A setting is out of its range.
+
+    >>> App(websockets=WebSocketConfig(deflate=Deflate(threshold=1024))).websockets.deflate.level
+    6
     """
 
     server_max_window_bits: int = field(default=12, validator=_within(8, _LARGEST))

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 
 class Opcode(IntEnum):
-    """Name what frames there are."""
+    """Name what frames there are.
+
+    >>> Opcode.PING.is_control
+    True
+    """
 
     CONTINUATION = 0x0
     TEXT = 0x1
@@ -69,6 +73,9 @@ class Frame:
 
     Raises:
         ValueError: there is no such opcode, or a control frame is fragmented, longer than 125 bytes, or a malformed Close.
+
+    >>> Frame(Opcode.TEXT, "hello").payload
+    b'hello'
     """
 
     opcode: Opcode = field(converter=Opcode)

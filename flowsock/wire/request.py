@@ -41,6 +41,10 @@ class Request:
             Behind proxies that are trusted, the address that they tell of.
         secure: Whether it came over TLS, as far as this end, and the proxies that are trusted, can tell.
         host: The host that was asked for, with its port unless it is the scheme's own.
+
+    >>> request = Request("GET", "/rooms/a%20b?n=1")
+    >>> request.path, request.query["n"]
+    ('/rooms/a b', '1')
     """
 
     method: str

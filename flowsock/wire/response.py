@@ -49,6 +49,9 @@ class Response:
 
     Raises:
         ValueError: The status is not final, or a header is malformed or the library's own.
+
+    >>> Response(200, {"content-type": "text/html"}, b"<h1>hello</h1>").status
+    200
     """
 
     status: int

@@ -9,6 +9,7 @@ from anyio import CancelScope, Event, fail_after, sleep, sleep_forever
 from anyio.lowlevel import checkpoint
 
 from flowsock import BUFFERED, CONFLATED, UNLIMITED, BufferOverflow, Flow, coroutine_scope, empty_flow, flow, flow_of
+from flowsock.testing import assert_marbles, marbles
 from tests.turns import settled
 
 if TYPE_CHECKING:
@@ -178,6 +179,14 @@ async def test_a_timeout_below_a_buffer_comes_out_after_the_producer_has_cleaned
     with pytest.raises(TimeoutError), fail_after(5):
         await then_hang(log).buffer().on_each(too_late).collect()
     assert log == ["source cleaned up"]
+
+
+@pytest.mark.usefixtures("virtual_clock")
+async def test_in_time_a_buffer_overlaps_the_work_above_and_below_it_and_conflation_skips() -> None:
+    source = marbles("(abc|)").on_each(lambda _value: sleep(3))
+    await assert_marbles(source.on_each(lambda _value: sleep(4)), "-------a------b------(c|)")
+    await assert_marbles(source.buffer().on_each(lambda _value: sleep(4)), "-------a---b---(c|)")
+    await assert_marbles(source.conflate().on_each(lambda _value: sleep(8)), "-----------a-------(c|)")
 
 
 @pytest.mark.usefixtures("virtual_clock")

@@ -21,7 +21,7 @@ from flowsock import (
     flow_of,
     merge,
 )
-from flowsock.testing import turbine
+from flowsock.testing import assert_marbles, marbles, turbine
 from tests.turns import a_while, settled
 
 if TYPE_CHECKING:
@@ -304,6 +304,14 @@ async def test_merge_emits_everything_and_keeps_each_flows_order() -> None:
     assert [value for value in values if value < 100] == list(range(100))
     assert [value for value in values if value >= 100] == list(range(100, 200))
     assert await merge().to_list() == []
+
+
+@pytest.mark.usefixtures("virtual_clock")
+async def test_merge_emits_each_value_at_its_time() -> None:
+    source = marbles("--x--y---z|")
+    await assert_marbles(merge(marbles("-a--b-|"), source), "-ax-by---z|")
+    await assert_marbles(merge(source, marbles("-a-#")), "-ax#")
+    assert source.lines == ["--x--y---z|", "--x!"]
 
 
 async def test_merge_ends_with_its_last_flow_and_fails_with_its_first_failure() -> None:

@@ -22,6 +22,7 @@ from flowsock import (
     flow,
     flow_of,
 )
+from flowsock.testing import assert_marbles, marbles
 from tests.turns import a_while, settled
 
 if TYPE_CHECKING:
@@ -260,6 +261,14 @@ async def test_whenever_the_collector_is_cancelled_nothing_reaches_it_afterwards
         assert seen == before
 
 
+@pytest.mark.usefixtures("virtual_clock")
+async def test_each_value_is_combined_at_its_time_and_the_last_flow_ends_it() -> None:
+    combined = combine(marbles("-a---b-----|"), marbles("---1---2|"), pair)
+    values = {"w": "a1", "x": "b1", "y": "b2"}
+    await assert_marbles(combined, "---w-x-y---|", values=values)
+    await assert_marbles(combine(marbles("-a--|"), marbles("--1#"), pair), "--w#", values=values)
+
+
 async def test_combine_transform_emits_as_often_as_it_likes() -> None:
     async def both(emit: Emitter[object], a: object, b: object) -> None:
         await emit(a)
@@ -413,3 +422,12 @@ async def test_zip_of_shared_flows() -> None:
         assert seen == [(0, 10), (1, 11)]
         scope.cancel()
     assert left.subscription_count.value == right.subscription_count.value == 0
+
+
+@pytest.mark.usefixtures("virtual_clock")
+async def test_a_pair_comes_when_its_later_value_does_and_the_end_when_the_first_flow_ends() -> None:
+    letters, numbers = marbles("-a------b---|"), marbles("---1-2---------3|")
+    await assert_marbles(letters.zip_with(numbers, pair), "---x----y---|", values={"x": "a1", "y": "b2"})
+    await assert_marbles(numbers.zip_with(letters, pair), "---x----y---|", values={"x": "1a", "y": "2b"})
+    assert letters.lines == ["-a------b---|"] * 2
+    assert numbers.lines == ["---1-2------!"] * 2

@@ -9,6 +9,7 @@ from anyio import Event, current_time, fail_after, sleep, sleep_forever
 from anyio.lowlevel import checkpoint
 
 from flowsock import BUFFERED, Emitter, Flow, as_flow, coroutine_scope, empty_flow, flow, flow_of
+from flowsock.testing import assert_marbles, marbles
 from tests.turns import a_while, settled
 
 if TYPE_CHECKING:
@@ -278,6 +279,21 @@ async def test_the_newest_in_time() -> None:
     await source().collect_latest(slow)
     assert log == ["start a", "start b", "done b"]
     assert await source().flat_map_latest(inner).to_list() == ["a", "b", "b last"]
+
+
+@pytest.mark.usefixtures("virtual_clock")
+async def test_a_newer_value_cancels_the_flow_of_the_older_one_at_once() -> None:
+    inner = marbles("x--y--z|")
+    await assert_marbles(marbles("-a---b-c-|").flat_map_latest(lambda _value: inner), "-x--yx-x--y--z|")
+    assert inner.lines == ["x--y!", "x-!", "x--y--z|"]
+
+
+@pytest.mark.usefixtures("virtual_clock")
+async def test_the_flows_of_flat_map_merge_run_beside_each_other_and_those_of_flat_map_concat_after_each_other() -> None:
+    outer, inner = marbles("-a--b----|"), marbles("-x---y|")
+    await assert_marbles(outer.flat_map_merge(lambda _value: inner), "--x--xy--y|")
+    await assert_marbles(outer.flat_map_concat(lambda _value: inner), "--x---y-x---y|")
+    await assert_marbles(outer.flat_map_merge(lambda _value: inner, concurrency=1), "--x---y-x---y|")
 
 
 async def test_without_a_buffer_a_block_may_be_cut_at_its_emit_but_the_last_value_arrives() -> None:

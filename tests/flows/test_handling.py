@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anyio import current_time, fail_after, get_cancelled_exc_class, sleep_forever
+from anyio import fail_after, get_cancelled_exc_class, sleep_forever
 
 from flowsock import Backoff, Emitter, Flow, MutableSharedFlow, as_flow, coroutine_scope, empty_flow, flow, flow_of
+from flowsock.testing import assert_marbles, marbles
 from tests.turns import a_while, settled
 
 if TYPE_CHECKING:
@@ -155,11 +156,10 @@ async def test_a_cancelled_retry_does_not_run_again() -> None:
 
 @pytest.mark.usefixtures("virtual_clock")
 async def test_a_backoff_waits_between_attempts() -> None:
-    start = current_time()
-    times: list[float] = []
+    source = marbles("-a#")
     backoff = Backoff(1.0, factor=2.0, maximum=3.0, jitter=lambda: 1.0)
-    await Flaky(4).flow().on_each(lambda _value: times.append(current_time() - start)).retry(backoff=backoff).collect()
-    assert times == pytest.approx([0, 1, 3, 6, 9])
+    await assert_marbles(source.retry(attempts=4, backoff=backoff), "-a--a---a----a----a#")
+    assert source.lines == ["-a#"] * 5
 
 
 # on_start

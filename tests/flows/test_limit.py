@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from flowsock import Emitter, Flow, flow_of
+from flowsock.testing import assert_marbles, marbles
 from tests.turns import a_while
 
 if TYPE_CHECKING:
@@ -32,6 +33,16 @@ async def test_take_and_drop() -> None:
         assert await values.take(count).to_list() == taken
         assert await values.drop(count).to_list() == dropped
     assert await values.drop(0).to_list() == [1, 2, 3]
+
+
+@pytest.mark.usefixtures("virtual_clock")
+async def test_the_upstream_is_left_with_the_last_value_that_is_taken() -> None:
+    source = marbles("-a-b-c|")
+    await assert_marbles(source.take(2), "-a-(b|)")
+    await assert_marbles(source.take_while(lambda value: value < "b"), "-a-|")
+    await assert_marbles(source.take(3), "-a-b-(c|)")
+    await assert_marbles(source.drop(1), "---b-c|")
+    assert source.lines == ["-a-(b!)", "-a-(b!)", "-a-b-(c!)", "-a-b-c|"]
 
 
 def test_counts_are_checked_when_the_operator_is_applied() -> None:

@@ -19,6 +19,7 @@ from flowsock import (
     flow_of,
     interval,
 )
+from flowsock.testing import assert_marbles, marbles
 from tests.turns import settled
 
 if TYPE_CHECKING:
@@ -49,27 +50,14 @@ async def one_then_error() -> AsyncIterator[int]:
 
 
 async def test_interval_counts_at_its_rate() -> None:
-    start = current_time()
-    times = [(tick, round(current_time() - start, 3)) async for tick in interval(2).take(3)]
-    assert times == [(0, 2), (1, 4), (2, 6)]
-    start = current_time()
-    assert await interval(5, initial_delay=0).first() == 0
-    assert current_time() == start
-    assert await interval(5, initial_delay=1).take(2).last() == 1
-    assert current_time() - start == pytest.approx(6)
+    await assert_marbles(interval(2), "--0-1-2-3-4-5-6-7")
+    await assert_marbles(interval(5, initial_delay=0), "0----1----2")
+    await assert_marbles(interval(5, initial_delay=1), "-0----1----2")
 
 
 async def test_interval_skips_the_ticks_that_a_slow_collector_missed_and_keeps_its_rate() -> None:
-    start = current_time()
-    seen: list[tuple[int, float]] = []
-
-    async def handle(tick: int) -> None:
-        seen.append((tick, round(current_time() - start, 3)))
-        if tick == 0:
-            await sleep(2.5)
-
-    await interval(1).take(4).collect(handle)
-    assert seen == [(0, 1), (1, 4), (2, 5), (3, 6)]
+    slow_at_first = interval(2).on_each(lambda tick: sleep(5 if tick == 0 else 0))
+    await assert_marbles(slow_at_first, "-------0a-b-c-d", values={"a": 1, "b": 2, "c": 3, "d": 4})
 
 
 def test_interval_checks_its_arguments() -> None:
@@ -107,8 +95,9 @@ async def test_debounce_flushes_the_last_value_on_completion_without_waiting() -
 
 async def test_debounce_asks_a_function_for_each_value() -> None:
     """Scenario debounce-09."""
-    source = timed((0, "A"), (1500, "B"), (2000, "C"), (2250, "D"), (4250, "E"))
-    assert await source.debounce(lambda value: 0 if value == "C" else 1000).to_list() == ["A", "C", "D", "E"]
+    source = marbles("A-----B-CD-------(E|)", tick=250)
+    debounced = source.debounce(lambda value: 0 if value == "C" else 1000)
+    await assert_marbles(debounced, "----A---C----D---(E|)", tick=250)
 
 
 async def test_a_value_with_no_timeout_is_emitted_even_if_the_next_one_is_there_already() -> None:
@@ -178,22 +167,26 @@ async def test_a_slow_collector_below_debounce_holds_the_upstream_back() -> None
     await source.on_each(produced.append).debounce(1).collect(handle)
 
 
+async def test_a_burst_is_debounced_from_its_last_value_on() -> None:
+    await assert_marbles(marbles("-a--bcd----e-f|").debounce(3), "----a----d----(f|)")
+    await assert_marbles(marbles("-a--bcd#").debounce(2), "---a---#")
+
+
 # sample
 
 
 async def test_sample_emits_the_newest_value_of_each_period() -> None:
     """Scenario sample-01: C comes at the instant of a tick, and E is lost, because the flow ended before the next one."""
-    source = timed((0, "A"), (1500, "B"), (2000, "C"), (2250, "D"), (4250, "E"), end=4250)
+    source = marbles("A-----B-CD-------(E|)", tick=250)
     for _ in range(10):  # trio shuffles what happens at the same instant
-        assert await source.sample(1000).to_list() == ["A", "B", "D"]
+        await assert_marbles(source.sample(1000), "----A---B---D----|", tick=250)
 
 
 async def test_sample_ticks_from_the_start_and_says_nothing_twice() -> None:
     """Scenarios sample-03 and sample-07: at the same instant, the tick comes before a value and before the end."""
-    assert await timed((0, "A"), (150, "B"), end=150).sample(100).to_list() == ["A"]
-    source = timed((0, 0), (50, -1), (100, -2), (150, -3), (200, 0), (300, 1), (400, 2), (500, 3), end=600)
+    await assert_marbles(marbles("A--(B|)", tick=50).sample(100), "--A|", tick=50)
     for _ in range(10):
-        assert await source.sample(100).to_list() == [-1, -3, 0, 1, 2, 3]
+        await assert_marbles(marbles("abcde-f-g-h-|").sample(2), "--b-d-e-f-g-(h|)")
 
 
 async def test_a_failure_below_sample_cleans_up_the_upstream() -> None:
@@ -229,10 +222,8 @@ async def test_the_end_of_the_upstream_does_not_cut_the_handler_below_sample() -
 
 
 async def test_sample_ends_at_once_with_its_upstream() -> None:
-    start = current_time()
-    assert await timed((0, 1), end=10).sample(1000).to_list() == []
-    assert current_time() - start == pytest.approx(10)
-    assert await empty_flow().sample(1).to_list() == []
+    await assert_marbles(marbles("a---|").sample(1000), "----|")
+    await assert_marbles(empty_flow().sample(1), "|")
 
 
 async def test_sample_passes_its_upstreams_failure_on() -> None:
@@ -262,11 +253,9 @@ def test_sample_checks_its_argument() -> None:
 
 
 async def test_a_chunk_is_emitted_when_it_is_full_or_some_time_after_its_first_value() -> None:
-    source = timed((0, 1), (1, 2), (4, 3), (5, 4), (5, 5), (20, 6), end=21)
-    start = current_time()
-    chunks: list[tuple[list[int], float]] = []
-    await source.chunked(3, within=3).collect(lambda chunk: chunks.append((chunk, round(current_time() - start, 3))))
-    assert chunks == [([1, 2], 3), ([3, 4, 5], 5), ([6], 21)]
+    source = marbles("ab--c(de)------f|")
+    chunks = {"x": ["a", "b"], "y": ["c", "d", "e"], "z": ["f"]}
+    await assert_marbles(source.chunked(3, within=3), "---x-y----------(z|)", values=chunks)
 
 
 async def test_a_chunk_that_waits_is_emitted_on_completion_and_dropped_on_failure() -> None:
@@ -284,15 +273,13 @@ async def test_a_chunk_that_waits_is_emitted_on_completion_and_dropped_on_failur
 
 async def test_a_flow_that_is_silent_for_too_long_fails() -> None:
     """Scenario flow_timeout-02."""
-    source = timed((0, "A"), (100, "B"), (200, "C"), end=600).timeout(300)
-    start = current_time()
-    seen: list[str] = []
-    with pytest.raises(TimeoutError, match="300 s"):
-        await source.collect(seen.append)
-    assert seen == ["A", "B", "C"]
-    assert current_time() - start == pytest.approx(500)
-    assert await source.catch(lambda emit, _error: emit("-1"), TimeoutError).to_list() == ["A", "B", "C", "-1"]
-    assert await timed((0, 1), (100, 2), end=200).timeout(101).to_list() == [1, 2]
+    source = marbles("ABC---|")
+    await assert_marbles(source.timeout(3), "ABC--#", error=TimeoutError)
+    assert source.lines == ["ABC--!"]
+    with pytest.raises(TimeoutError, match="3 s"):
+        await source.timeout(3).collect()
+    await assert_marbles(source.timeout(3).catch(lambda emit, _error: emit("x"), TimeoutError), "ABC--(x|)")
+    await assert_marbles(marbles("a-b-|").timeout(2.5), "a-b-|")
     assert await timed((100, 1)).timeout(inf).to_list() == [1]
     assert await timed((0, 1), (500, 2)).timeout(100).take(1).to_list() == [1]
 
@@ -407,28 +394,23 @@ async def test_a_flow_with_a_timeout_can_be_iterated() -> None:
 
 
 async def test_throttle_first_drops_what_follows_within_the_time() -> None:
-    source = timed((0, 1), (1, 2), (9, 3), (11, 4), (12, 5), (30, 6)).throttle_first(10)
-    assert await source.to_list() == await source.to_list() == [1, 4, 6]
+    throttled = marbles("ab-------c-de---------f|").throttle_first(10)
+    for _ in range(2):
+        await assert_marbles(throttled, "a----------d----------f|")
 
 
 # rate_limit
 
 
 async def test_rate_limit_delays_and_drops_nothing() -> None:
-    start = current_time()
-    times: list[float] = []
-    limited = flow_of(*range(5)).on_each(lambda _value: None).rate_limit(2, per=10)
-    await limited.collect(lambda _value: times.append(round(current_time() - start, 3)))
-    assert times == [0, 0, 10, 10, 20]
-    assert await limited.take(2).to_list() == [0, 1]
+    limited = flow_of(*"abcde").on_each(lambda _value: None).rate_limit(2, per=10)
+    await assert_marbles(limited, "(ab)------(cd)------(e|)")
+    await assert_marbles(limited.take(2), "(ab|)")
 
 
 async def test_rate_limit_counts_in_any_window() -> None:
-    start = current_time()
-    times: list[float] = []
-    source = timed((0, 1), (9, 2), (9, 3), (9, 4), (50, 5)).rate_limit(2, per=10)
-    await source.collect(lambda _value: times.append(round(current_time() - start, 3)))
-    assert times == [0, 9, 10, 19, 50]
+    source = marbles("a--------(bcd)------------e|")
+    await assert_marbles(source.rate_limit(2, per=10), "a--------bc--------d------e|")
 
 
 async def test_rate_limit_over_a_shared_flow_makes_nobody_else_wait() -> None:

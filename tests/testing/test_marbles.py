@@ -12,8 +12,8 @@ from flowsock.testing import (
     Complete,
     Error,
     Item,
+    Left,
     MarbleError,
-    Stopped,
     Timed,
     Timeline,
     assert_marbles,
@@ -77,12 +77,12 @@ async def test_a_played_flow_remembers_how_its_collector_left() -> None:
         await source.on_each(fail).collect()
     await source.catch().collect()
     [first, second, third, fourth] = source.collections
-    assert first == Timeline((Timed(1, Item("a")), Timed(3, Item("b")), Timed(3, Stopped())), 3)
-    assert second.events == (Timed(0.5, Stopped()),)
-    assert third.events == (Timed(1, Item("a")), Timed(1, Stopped()))
+    assert first == Timeline((Timed(1, Item("a")), Timed(3, Item("b")), Timed(3, Left())), 3)
+    assert second.events == (Timed(0.5, Left()),)
+    assert third.events == (Timed(1, Item("a")), Timed(1, Left()))
     assert fourth.end == Complete()
     assert source.lines[0] == "-a-(b!)"
-    assert source.lines[1] == "Stopped() at 0.5"
+    assert source.lines[1] == "Left() at 0.5"
 
 
 def fail(_value: object) -> None:
@@ -190,7 +190,8 @@ async def test_an_error_of_another_class_fails_with_that_error_as_its_cause() ->
 
 
 async def test_what_no_line_can_show_is_listed() -> None:
-    with pytest.raises(AssertionError, match=r"found Item\(value=0\) at 0.5, Complete\(\) at 0.5"):
+    with pytest.raises(AssertionError, match=r"found Item\(value=0\) at 0.5, Complete\(\) at 0.5") as caught:
         await assert_marbles(interval(0.5).take(1), "-a|")
+    assert ["between two ticks" in note for note in caught.value.__notes__] == [True]
     with pytest.raises(AssertionError, match=r"found Item\(value={}\) at 0, nothing more up to 1"):
         await assert_marbles(marbles("a", values={"a": {}}), "b")

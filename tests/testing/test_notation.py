@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowsock.testing import Complete, Error, Item, MarbleError, Stopped, Timed, Timeline, parse_marbles, render_marbles
+from flowsock.testing import Complete, Error, Item, Left, MarbleError, Timed, Timeline, parse_marbles, render_marbles
 
 BROKEN = ValueError("broken")
 
@@ -35,7 +35,7 @@ def test_a_line_without_an_end_goes_on_for_its_length() -> None:
 
 def test_an_error_and_a_leaving_are_ends_as_well() -> None:
     assert parse_marbles("a#", error=BROKEN) == Timeline((Timed(0, Item("a")), Timed(1, Error(BROKEN))), 1)
-    assert parse_marbles("--!").events == (Timed(2, Stopped()),)
+    assert parse_marbles("--!").events == (Timed(2, Left()),)
     end = parse_marbles("#").end
     assert isinstance(end, Error)
     assert isinstance(end.error, MarbleError)
@@ -165,7 +165,7 @@ values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.li
 
 @given(
     st.lists(st.lists(values, min_size=1, max_size=3), max_size=5),
-    st.sampled_from([None, Complete(), Error(BROKEN), Stopped()]),
+    st.sampled_from([None, Complete(), Error(BROKEN), Left()]),
 )
 def test_what_was_drawn_reads_back_as_the_same(moments: list[list[Any]], end: Any) -> None:
     """Moments lie far enough apart for any text."""

@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     Decision: TypeAlias = Callable[[Emitter[Any], Exception, int], Awaitable[bool]]
 
 
+def swallow(_emit: Emitter[Any], _error: Exception) -> None:
+    """Do nothing about a failure."""
+
+
+def always(_error: Exception) -> bool:
+    return True
+
+
 class Downstream:
     """The emit function below an operator, which remembers whether it failed.
 

@@ -137,6 +137,14 @@ class Line:
 
     Raises:
         ValueError: the delay is negative.
+
+    Law: what is sent arrives in its order, or not at all.
+
+    >>> app = App()
+    >>> greeting = app.websocket("/")(lambda session: session.send("hello"))
+    >>> async with testing.connect(app, "/", line=Line(delay=2)) as session:
+    ...     await session.incoming.first()
+    'hello'
     """
 
     __slots__ = ("to_client", "to_server")
