@@ -62,6 +62,12 @@ def event_clock() -> Callable[[], float]:
     return clock
 
 
+def running_task_id() -> int:
+    """Tell the running task from all others that run."""
+    trio = _trio_if_running()
+    return id(sys.modules["asyncio"].current_task() if trio is None else trio.lowlevel.current_task())
+
+
 def _trio_if_running() -> Any:
     """Give trio's module in a task of trio's."""
     trio = sys.modules.get("trio")

@@ -75,6 +75,7 @@ class CompletableDeferred(Job[T]):
             await self.join()
         except get_cancelled_exc_class():
             self.cancel("a scope around it was cancelled", cause=self.cancellation)
-            raise
+            if self._error is None:
+                raise
         if self._error is not None:
             raise self._error.with_traceback(self._traceback)

@@ -54,11 +54,12 @@ class Job(ABC, Generic[T_co]):
     2
     """
 
-    __slots__ = ("_cancellation", "_completed", "_error", "_handlers", "_result", "_traceback", "name", "parent")
+    __slots__ = ("_cancellation", "_completed", "_error", "_handlers", "_result", "_traceback", "name", "parent", "task_id")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.parent: Scope | None = None
+        self.task_id = 0
         self._completed = False
         self._cancellation: JobCancelled | None = None
         self._error: BaseException | None = None
@@ -235,6 +236,7 @@ class Job(ABC, Generic[T_co]):
         if self._completed:
             return
         self._completed = True
+        self.task_id = 0
         handlers = self._handlers
         cause = self._error or self._cancellation
         errors: list[Exception] = []

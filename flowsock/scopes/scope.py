@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack, overload
 
 from flowsock.emitting import settle
+from flowsock.parking import running_task_id
 from flowsock.scopes.groups import raise_together, task_group
 from flowsock.scopes.job import Job, cancellation_of
 from flowsock.scopes.launched import LaunchedJob
@@ -62,18 +63,19 @@ class Scope:
     True
     """
 
-    __slots__ = ("_cancellation", "_group", "_jobs", "owner")
+    __slots__ = ("_cancellation", "_group", "_jobs", "_owner", "task_id")
 
     def __init__(self, group: TaskGroup) -> None:
         self._group = group
-        self.owner: Scope | Job[Any] | None = None
+        self._owner: Scope | Job[Any] | None = None
+        self.task_id = 0
         self._jobs: dict[Job[Any], None] = {}
         self._cancellation: JobCancelled | None = None
 
     @property
     def is_active(self) -> bool:
         """Tell whether neither the scope nor a scope or job around it was cancelled yet."""
-        return not (self._group.cancel_scope.cancel_called or (self.owner is not None and self.owner.is_cancelled))
+        return not (self._group.cancel_scope.cancel_called or (self._owner is not None and self._owner.is_cancelled))
 
     @property
     def is_cancelled(self) -> bool:
@@ -83,7 +85,7 @@ class Scope:
     @property
     def cancellation(self) -> JobCancelled | None:
         """Give the error that tells others of the cancellation: the scope's own, or that of what is around it."""
-        return self._cancellation or (None if self.owner is None else self.owner.cancellation)
+        return self._cancellation or (None if self._owner is None else self._owner.cancellation)
 
     @property
     def jobs(self) -> tuple[Job[Any], ...]:
@@ -125,7 +127,8 @@ class Scope:
 
         Law: the job starts at the next turn of the event loop. Its failure is the scope's failure, unless the scope is a
         supervisor. In a cancelled scope the job is cancelled before it runs. A lazy job keeps the scope from ending even if
-        nobody ever starts it.
+        nobody ever starts it. (Kotlin's other ways to start, at once or even if cancelled, have no counterpart on anyio; and
+        Kotlin gives a cancelled job where the block has ended.)
 
         Args:
             name: What logs and `repr` call the job; the function's name if left out.
@@ -192,6 +195,7 @@ class Scope:
             raise self._cancellation.with_traceback(None)
 
     async def _run(self, job: Job[Any]) -> None:
+        job.task_id = running_task_id()
         _current.set(job)
         try:
             await self._supervise(job)
@@ -206,6 +210,12 @@ class Scope:
     async def _supervise(self, job: Job[Any]) -> None:
         """Run a job to its end; what this raises is the failure of the scope."""
         await job.run()
+
+    def enter(self, around: Scope | Job[Any] | None, /) -> None:
+        """Learn what is around the block, as far as the context tells, which tasks inherit that outlive it."""
+        self.task_id = running_task_id()
+        if around is not None and around.task_id == self.task_id:
+            self._owner = around
 
     def ends_quietly_by(self, error: BaseException | None, /) -> bool:
         """Learn what left the body of the block; true if it is this scope's own cancellation, which goes no further."""
@@ -262,7 +272,7 @@ class coroutine_scope:
 
     async def __aenter__(self) -> Scope:
         self._scope = self._make(await self._group.__aenter__())
-        self._scope.owner = _current.get()
+        self._scope.enter(_current.get())
         self._token: Token[Scope | Job[Any] | None] = _current.set(self._scope)
         return self._scope
 
@@ -270,6 +280,7 @@ class coroutine_scope:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
         _current.reset(self._token)
+        self._scope.task_id = 0
         if self._scope.ends_quietly_by(error):
             await self._group.__aexit__(None, None, None)
             return True

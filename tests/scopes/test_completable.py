@@ -161,6 +161,15 @@ async def test_a_child_that_completes_exceptionally_fails_its_scope() -> None:
     assert reported == [error]
 
 
+async def test_an_error_wins_against_a_cancellation_from_outside() -> None:
+    with pytest.raises(ValueError, match="child"), CancelScope() as outside:
+        async with coroutine_scope() as scope:
+            deferred: CompletableDeferred[int] = CompletableDeferred(scope)
+            await settled()
+            outside.cancel()
+            deferred.complete_exceptionally(ValueError("child"))
+
+
 async def test_a_child_of_a_scope_that_has_ended_is_refused() -> None:
     async with coroutine_scope() as scope:
         pass

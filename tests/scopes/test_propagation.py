@@ -9,12 +9,14 @@ from anyio import CancelScope, Event, create_task_group, fail_after, sleep_forev
 from anyio.lowlevel import checkpoint
 
 from flowsock import (
+    Backoff,
     Cancellation,
     Channel,
     ChannelCancelled,
     CompletableDeferred,
     JobCancelled,
     Producer,
+    Restart,
     Scope,
     coroutine_scope,
     current_scope,
@@ -177,6 +179,20 @@ async def test_who_awaits_a_cancelled_job_is_cancelled_with_it() -> None:
             await second
         assert isinstance(raised.value.__cause__, JobCancelled)
         assert str(raised.value.__cause__) == "job 'first' was cancelled: not needed"
+
+
+async def test_a_cancellation_is_neither_reported_nor_restarted() -> None:
+    calls: list[str] = []
+
+    def run() -> NoReturn:
+        calls.append("run")
+        raise Cancellation("enough")
+
+    async with supervisor_scope(on_error=lambda _job, _error: calls.append("reported")) as scope:
+        job: Job[NoReturn] = scope.launch(run, restart=Restart(backoff=Backoff(0)))
+        await job.join()
+    assert calls == ["run"]
+    assert job.is_cancelled
 
 
 async def test_who_sends_to_a_cancelled_channel_ends_quietly() -> None:
@@ -354,6 +370,32 @@ async def test_a_task_that_outlives_the_job_that_started_it_keeps_its_scope() ->
         go.set()
         await settled()
     assert seen == [scope]
+
+
+async def test_a_scope_in_a_task_that_outlives_what_started_it_is_its_own() -> None:
+    go = Event()
+    done: list[int] = []
+
+    async def detached() -> None:
+        await go.wait()
+        async with coroutine_scope() as own:
+            own.ensure_active()
+            done.append(await own.launch(lambda: 42))
+
+    async with create_task_group() as group:
+
+        async def start_and_hang() -> None:
+            group.start_soon(detached)
+            await sleep_forever()
+
+        async with coroutine_scope() as scope:
+            group.start_soon(detached)
+            job = scope.launch(start_and_hang)
+            await settled()
+            await job.cancel_and_join()
+            scope.cancel()
+        go.set()
+    assert done == [42, 42]
 
 
 # Asking instead of waiting
