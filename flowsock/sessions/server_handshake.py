@@ -42,6 +42,7 @@ class ServerHandshake(Handshake):
         "_answered",
         "_clock",
         "_connected",
+        "_dropped",
         "_on_request",
         "_patience",
         "_reader",
@@ -71,6 +72,7 @@ class ServerHandshake(Handshake):
         self._timer: Timer | None = None
         self._answered = False
         self._connected = False
+        self._dropped = False
         self.answers_later = False
         self.since = clock.time()
         self.deadline = self.since + timeout
@@ -79,7 +81,9 @@ class ServerHandshake(Handshake):
     def connection_made(self, transport: HandshakeTransport) -> None:
         super().connection_made(transport)
         self._connected = True
-        if self._refusal is not None:
+        if self._dropped:
+            transport.close()
+        elif self._refusal is not None:
             self.answer(self._refusal)
         else:
             self._set_timer(self.deadline - self._clock.time(), self._give_up)
@@ -141,6 +145,7 @@ class ServerHandshake(Handshake):
 
     def drop(self) -> None:
         """End the stream, but let an answer that was given go out."""
+        self._dropped = True
         if self._connected:
             self.transport.close()
 

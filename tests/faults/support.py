@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 
 from flowsock.scopes.groups import task_group
+from flowsock.sessions.address import Address
 from flowsock.sessions.server import serve
 from flowsock.sessions.session import Session
 from tests.sessions.support import BOUND, open_peer, text, text_frame
@@ -70,11 +71,11 @@ async def healthy_neighbour(server: Server) -> AsyncIterator[Neighbour]:
 
 
 @asynccontextmanager
-async def serving(app: App, **options: Any) -> AsyncIterator[Server]:
+async def serving(app: App, *addresses: Address, **options: Any) -> AsyncIterator[Server]:
     """Serve an app, beside a healthy neighbour that must be served to the end."""
     app.websocket(NEIGHBOUR)(_echo)
-    options = {"port": 0, "drain_timeout": 0.2, **options}
-    async with serve(app, **options) as server, healthy_neighbour(server):
+    places = addresses or (Address(port=0),)
+    async with serve(app, *places, **{"drain_timeout": 0.2, **options}) as server, healthy_neighbour(server):
         yield server
 
 

@@ -62,8 +62,10 @@ class AsyncioListener:
             if listening.fileno() >= 0:
                 self._loop.remove_reader(listening)
                 listening.close()
-        for task in self._connecting:
-            task.cancel()
+        if self._context is not None:
+            # Others have their transport in a moment, TLS may take its time.
+            for task in self._connecting:
+                task.cancel()
 
     def _resume(self) -> None:
         self._resuming = None
