@@ -115,16 +115,13 @@ class Subscriber(ABC, Generic[T]):
 
     # What the collector's task runs
 
-    async def run(self) -> None:
-        """Deliver until the source ends, the chain raises, or the task is cancelled."""
+    async def run(self, *, until_a_wait: bool = False) -> None:
+        """Deliver until the source ends, the chain raises, or the task is cancelled.
+
+        Args:
+            until_a_wait: Whether to return, without closing, as soon as the chain gives something to await.
+        """
         self._start = None
-        await self._run(until_a_wait=False)
-
-    async def run_until_a_wait(self) -> None:
-        """Deliver like `run`, and return, without closing, as soon as the chain gives something to await."""
-        await self._run(until_a_wait=True)
-
-    async def _run(self, *, until_a_wait: bool) -> None:
         try:
             await self._deliver(until_a_wait)
         except End:

@@ -6,6 +6,7 @@ Each takes what puts the operators below a source, and runs on any backend.
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from functools import partial
@@ -62,9 +63,10 @@ async def nothing_left_running() -> AsyncIterator[None]:
     assert living_tasks() == before
 
 
-def assert_untouched(raised: BaseException, error: BaseException) -> None:
-    """Check that an error came out as it was raised: no other object, no group, nothing chained to it."""
+def assert_untouched(raised: BaseException, error: BaseException, where: str | None = None) -> None:
+    """Check that an error came out as it was raised: no other object, no group, nothing chained to it, the traceback whole."""
     assert raised is error
+    assert where is None or traceback.extract_tb(raised.__traceback__)[-1].name == where
     assert raised.__cause__ is None
     assert raised.__context__ is None
 
@@ -90,7 +92,7 @@ async def passes_an_error_from_above(through: Through) -> None:
                 with pytest.raises(Broken) as raised:
                     await through(source.emitted()).collect(source.see_slowly)
                 assert (source.opened, source.closed) == (1, 1)
-            assert_untouched(raised.value, error)
+            assert_untouched(raised.value, error, "emitted")
             assert source.seen == sorted(set(source.seen))  # a lossy operator may have dropped some
 
 
@@ -114,7 +116,7 @@ async def passes_an_error_from_below(through: Through) -> None:
                 with pytest.raises(Broken) as raised:
                     await through(source.emitted()).collect(handle_slowly if waiting else handle)
                 assert (source.opened, source.closed) == (2, 2)
-            assert_untouched(raised.value, error)
+            assert_untouched(raised.value, error, "handle")
             assert len(source.tasks) == 1
 
 

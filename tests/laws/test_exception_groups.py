@@ -1,8 +1,7 @@
-"""One error is raised as itself, several as a group, and a cancellation is never wrapped."""
+"""Several errors are raised as a group, and a cancellation is never wrapped; one error is raised as itself: see laws.py."""
 
 from __future__ import annotations
 
-import traceback
 from typing import TYPE_CHECKING
 
 import pytest
@@ -52,38 +51,12 @@ CONCURRENT: dict[str, Callable[[Flow[int], Flow[int]], Flow[int]]] = {
 }
 
 
-@pytest.mark.parametrize("make", CONCURRENT.values(), ids=CONCURRENT.keys())
-async def test_a_single_error_is_raised_as_itself(make: Callable[[Flow[int], Flow[int]], Flow[int]]) -> None:
-    with pytest.raises(ValueError, match="one") as raised, fail_after(8):
-        await make(failing(), hanging()).collect()
-    assert traceback.extract_tb(raised.value.__traceback__)[-1].name == "failing"
-
-
-@pytest.mark.parametrize("make", CONCURRENT.values(), ids=CONCURRENT.keys())
-async def test_a_single_error_of_the_collector_is_raised_as_itself(make: Callable[[Flow[int], Flow[int]], Flow[int]]) -> None:
-    def explode(_value: int) -> None:
-        raise ValueError("collector")
-
-    shorter = make(flow_of(1), flow_of(2)) if make is not CONCURRENT["sample"] else flow_of(1).buffer()
-    if make is CONCURRENT["channel over a shared flow"]:
-        shorter = make(hanging(), hanging())
-    with pytest.raises(ValueError, match="collector"), fail_after(8):
-        await shorter.collect(explode)
-
-
 @pytest.mark.parametrize("name", ["merge", "combine", "flat_map_merge", "merge of buffers", "channel over a shared flow"])
 async def test_two_errors_are_raised_as_a_group(name: str) -> None:
     with pytest.raises(ExceptionGroup) as raised, fail_after(5):
         await CONCURRENT[name](failing(), failing_when_cancelled()).collect()
     assert {type(error) for error in raised.value.exceptions} == {ValueError, KeyError}
     assert all(not isinstance(error, BaseExceptionGroup) for error in raised.value.exceptions)
-
-
-async def test_an_error_is_not_chained_to_the_cancellation_it_caused() -> None:
-    with pytest.raises(ValueError, match="one") as raised, fail_after(5):
-        await merge(failing(), hanging()).buffer(0).collect()
-    assert raised.value.__cause__ is None
-    assert raised.value.__context__ is None
 
 
 @pytest.mark.parametrize("make", CONCURRENT.values(), ids=CONCURRENT.keys())

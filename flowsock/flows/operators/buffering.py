@@ -116,7 +116,7 @@ class Subscribed(Buffered):
         subscription = self._hot.subscribe(self._chain(channel.send))
         try:
             subscription.run_without_task(consumer.interrupt)
-            await consumer.run_until_a_wait()
+            await consumer.run(until_a_wait=True)
             # Either side has something to await. From here on the subscription can have a task of its own, for when its buffer
             # is full or a stage turns out asynchronous; it has the collector's context, whoever emitted.
             context = copy_context()
