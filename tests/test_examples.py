@@ -8,13 +8,15 @@ import sys
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import msgspec
 import pytest
 
 from flowsock import App, Frame, Opcode, SessionAborted, connect, connect_raw, serve
+from tests.sessions.asgi_host import Host
+from tests.sessions.support import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,15 +34,20 @@ def anyio_backend() -> str:
 
 
 @contextmanager
-def example_app(name: str) -> Iterator[App]:
+def example(name: str) -> Iterator[Any]:
     sys.path.insert(0, str(EXAMPLES))
     try:
-        app = import_module(name).app
-        assert isinstance(app, App)
-        yield app
+        yield import_module(name)
     finally:
         sys.path.remove(str(EXAMPLES))
         sys.modules.pop(name, None)
+
+
+@contextmanager
+def example_app(name: str) -> Iterator[App]:
+    with example(name) as module:
+        assert isinstance(module.app, App)
+        yield module.app
 
 
 def run_example(name: str, *arguments: str) -> list[str]:
@@ -49,7 +56,17 @@ def run_example(name: str, *arguments: str) -> list[str]:
 
 
 def test_the_examples_are_these() -> None:
-    assert NAMES == ["chat", "client", "dashboard", "echo", "pipeline", "raw_echo", "supervisor"]
+    assert NAMES == [
+        "chat",
+        "client",
+        "dashboard",
+        "echo",
+        "fastapi_app",
+        "pipeline",
+        "raw_echo",
+        "starlette_app",
+        "supervisor",
+    ]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -120,6 +137,33 @@ async def test_client_collects_what_others_say() -> None:
                     await ann.send("two")
                     lines = await anyio.to_thread.run_sync(run_example, "client", url)
     assert lines == ["ann: one", "ann: two", "reader: hello, I only listen"]
+
+
+async def test_fastapi_app_follows_orders_from_everywhere() -> None:
+    with example("fastapi_app") as module:
+        desk = Host(path="/orders", query_string=b"desk=bar")
+        async with desk.open(module.api):
+            desk.text("two coffees")
+            await until(lambda: desk.texts)
+            order = Host("http", "/orders", method="POST", query_string=b"text=one+tea")
+            order.say({"type": "http.request", "body": b""})
+            await order.call(module.api)
+            await until(lambda: len(desk.texts) == 2)
+    assert desk.texts == ["bar: two coffees", "one tea"]
+    assert order.sent[-1]["body"] == b'{"desks":1}'
+
+
+async def test_starlette_app_ticks_below_its_mount() -> None:
+    with example("starlette_app") as module:
+        viewer = Host(path="/live/ticks")
+        async with module.live.lifespan(), viewer.open(module.site):
+            await until(lambda: len(viewer.texts) >= 3)
+            home = Host("http", "/", method="GET")
+            home.say({"type": "http.request", "body": b""})
+            await home.call(module.site)
+    numbers = [int(text) for text in viewer.texts]
+    assert numbers == sorted(numbers)
+    assert home.sent[-1]["body"] == b"1 follow, at /live/ticks"
 
 
 def test_pipeline_prints_the_plausible_changes() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from flowsock.sessions.address import Address
@@ -10,13 +11,19 @@ from flowsock.sessions.running import run
 from flowsock.sessions.server_config import ServerConfig
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
     from pathlib import Path
 
     from flowsock.sessions.tls import ServerTLS
 
-
 class App(Router):
-    """A set of routes, served by `serve`, by `run`, or by another server that the app is mounted in.
+    """A set of routes, served by `serve`, by `run`, or by another server as an ASGI 3 application.
+
+    As an application it is given to uvicorn or hypercorn as it is, or mounted in another: ``api.mount("/live", app)``. The host
+    owns the wire then: ``ping_interval``, ``ping_timeout``, ``max_fragments`` and ``deflate`` have no effect, `Session.ping` is
+    refused. Refusals keep their status and body where the host can send them, and are 403 elsewhere. Raw sessions are
+    answered with 501. Background jobs run in the host's lifespan; a mounted app has none of its own: give the outermost
+    application `lifespan`.
 
     Law: routes are tried in the order in which they were added.
 
@@ -65,3 +72,25 @@ class App(Router):
         """
         places = addresses or (Address(host, port, uds=uds, ssl=ssl),)
         run(self, places, (config or ServerConfig()).with_overrides(settings))
+
+    @asynccontextmanager
+    async def lifespan(self, _host: object = None) -> AsyncGenerator[None]:
+        """Run the background jobs while the block lasts: ``FastAPI(lifespan=app.lifespan)`` where the app is mounted."""
+        async with self.background_jobs.running():
+            yield
+
+    async def __call__(
+        self,
+        scope: MutableMapping[str, Any],
+        receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
+        send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
+    ) -> None:
+        """Answer one call of an ASGI host: a page, a session or its lifespan.
+
+        Raises:
+            NotImplementedError: it is none of them.
+        """
+        from flowsock.sessions.asgi_app import answer
+        from flowsock.sessions.drivers.asgi_stream import AsgiCall
+
+        await answer(self, AsgiCall(scope, receive, send))

@@ -12,8 +12,8 @@ from flowsock.sessions.slow_reader import SlowReader
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from flowsock.sessions.message_codec import MessageCodec
     from flowsock.sessions.transport import Clock, Transport
-    from flowsock.wire.codec import Codec
 
 
 class BacklogOutbox(Outbox):
@@ -25,7 +25,7 @@ class BacklogOutbox(Outbox):
 
     __slots__ = ("_backlog", "_backlog_bytes", "_drained", "_policy")
 
-    def __init__(self, owner: Owner, transport: Transport, clock: Clock, codec: Codec) -> None:
+    def __init__(self, owner: Owner, transport: Transport, clock: Clock, codec: MessageCodec) -> None:
         super().__init__(owner, transport, clock, codec)
         self._policy = owner.config.slow_reader
         self._backlog: deque[tuple[str | bytes, int]] = deque()

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from flowsock.sessions.config import WebSocketConfig
     from flowsock.sessions.keepalive import Keepalive
+    from flowsock.sessions.message_codec import MessageCodec
     from flowsock.sessions.terms import Terms
     from flowsock.sessions.transport import Clock, Timer, Transport
-    from flowsock.wire.codec import Codec
     from flowsock.wire.frames import Event
 
 _ABORT_GRACE: Final = 1.0
@@ -80,7 +80,7 @@ class Connection:
     )
 
     def __init__(
-        self, terms: Terms, transport: Transport, clock: Clock, codec: Codec, *, on_gone: Callable[[], object]
+        self, terms: Terms, transport: Transport, clock: Clock, codec: MessageCodec, *, on_gone: Callable[[], object]
     ) -> None:
         self.config = terms.config
         self.accepts = terms.accepts
@@ -338,8 +338,9 @@ class Connection:
         """Send a ping and give the seconds until its pong; see `Session.ping`."""
         self.check_open()
         payload, timeout = new_ping(), self.config.ping_timeout
+        frame = self._codec.ping(payload)
         ping = self._pings.expect(payload, self._clock.time())
-        self._outbox.write(self._codec.ping(payload))
+        self._outbox.write(frame)
         try:
             with move_on_after(timeout):
                 while ping.round_trip is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from flowsock.emitting import FAIR_TURN, READY, TURN
 from flowsock.parking import WaitingRoom
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
 
     from flowsock.sessions.config import WebSocketConfig
+    from flowsock.sessions.message_codec import MessageCodec
     from flowsock.sessions.transport import Clock, Timer, Transport
-    from flowsock.wire.codec import Codec
 
 
 class Owner(Protocol):
@@ -81,7 +81,7 @@ class Outbox:
         "writers",
     )
 
-    def __init__(self, owner: Owner, transport: Transport, clock: Clock, codec: Codec) -> None:
+    def __init__(self, owner: Owner, transport: Transport, clock: Clock, codec: MessageCodec) -> None:
         self.writers = WaitingRoom()
         self.corked = False
         self.is_clogged = False
@@ -92,7 +92,7 @@ class Outbox:
         self._transport = transport
         self._clock = clock
         self._codec = codec
-        self._gathered: list[bytes] = []
+        self._gathered: list[Any] = []
         self._flush_at = owner.config.outgoing_high_water
         self._pong_due: bytes | None = None
         self._deadline: Timer | None = None
@@ -111,7 +111,7 @@ class Outbox:
             return READY
         return self._turn()
 
-    def encode(self, message: object) -> bytes:
+    def encode(self, message: object) -> Any:
         """Give the frame of a message that is no text."""
         return self._codec.binary(payload_of(message))
 
@@ -122,7 +122,7 @@ class Outbox:
         self._turns = FAIR_TURN
         return TURN
 
-    def write(self, frame: bytes) -> None:
+    def write(self, frame: Any) -> None:
         """Write a frame, or gather it."""
         self.bytes_sent += len(frame)
         if self.corked:
@@ -141,7 +141,7 @@ class Outbox:
     def _flush(self) -> None:
         gathered, self._gathered = self._gathered, []
         self._flush_at = self.bytes_sent + self._owner.config.outgoing_high_water
-        self._transport.write(gathered[0] if len(gathered) == 1 else b"".join(gathered))
+        self._transport.write(gathered[0] if len(gathered) == 1 else self._codec.gather(gathered))
 
     def pong(self, payload: bytes) -> None:
         """Answer a ping, when the peer reads."""

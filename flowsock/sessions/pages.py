@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from mimetypes import guess_type
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -9,12 +10,32 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import msgspec
 
+from flowsock.emitting import settle
+from flowsock.sessions.admission import FAILED, admit
 from flowsock.wire.response import Response, plain_response
 
 if TYPE_CHECKING:
+    from flowsock.sessions.router import Page
     from flowsock.wire.headers import HeadersLike
+    from flowsock.wire.request import Request
+
+_logger = logging.getLogger("flowsock")
 
 _COMMON: Final = (("cache-control", "no-cache"), ("x-content-type-options", "nosniff"))
+
+
+async def page_response(request: Request, page: Page, deadline: float) -> Response:
+    """Give the answer to a request for a page: the guard's, the page, or 500 and one log entry."""
+    admitted = await admit(request, page, deadline)
+    if isinstance(admitted, Response):
+        return admitted
+    route = page.route
+    try:
+        result = await settle(route.handler(**route.arguments(request, page.parameters, admitted)))
+        return await to_response(result, route.media_type)
+    except Exception:
+        _logger.exception("the page handler of %r failed", route.entry.pattern.path)
+        return FAILED
 
 
 async def to_response(result: Any, media_type: str | None) -> Response:

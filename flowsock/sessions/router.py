@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from attrs import frozen
 
+from flowsock.sessions.background import BackgroundJobs
 from flowsock.sessions.config import WebSocketConfig, raw_config
 from flowsock.sessions.registry import SessionRegistry
 from flowsock.sessions.routing import PageRoute, SessionRoute, page_route, session_route
@@ -59,8 +60,7 @@ class Router:
     def __init__(self, *, websockets: WebSocketConfig | None = None) -> None:
         self.websockets = websockets or WebSocketConfig()
         self.sessions = SessionRegistry()
-        self.background_jobs: list[tuple[Callable[[], Awaitable[object]], Restart | None]] = []
-        self.runs_background = False
+        self.background_jobs = BackgroundJobs()
         self._sessions: list[SessionRoute] = []
         self._pages: list[PageRoute] = []
 
@@ -147,7 +147,7 @@ class Router:
         """
 
         def add(function: B) -> B:
-            self.background_jobs.append((function, restart))
+            self.background_jobs.add(function, restart)
             return function
 
         return add

@@ -6,20 +6,18 @@ import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from anyio import CancelScope, Event, get_cancelled_exc_class, move_on_after, sleep
+from anyio import Event, move_on_after, sleep
 
-from flowsock.emitting import settle
 from flowsock.scopes.groups import task_group
 from flowsock.sessions.access import log_response, log_session
 from flowsock.sessions.address import Address
-from flowsock.sessions.background import running_background
+from flowsock.sessions.admission import admit
 from flowsock.sessions.doors import Doors
 from flowsock.sessions.drivers.driver import running_driver
-from flowsock.sessions.ending import drop_session, end_session
+from flowsock.sessions.handling import run_handler
 from flowsock.sessions.keepalive import Keepalive
-from flowsock.sessions.pages import to_response
+from flowsock.sessions.pages import page_response
 from flowsock.sessions.router import Page, Upgrade
-from flowsock.sessions.scope import session_scope
 from flowsock.sessions.seats import Seats
 from flowsock.sessions.server_config import ServerConfig
 from flowsock.sessions.server_handshake import ServerHandshake
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
 
     from flowsock.sessions.drivers.driver import Driver
     from flowsock.sessions.router import Router
-    from flowsock.sessions.routing import SessionRoute
     from flowsock.sessions.session import Session
     from flowsock.sessions.tls import ServerTLS
     from flowsock.sessions.transport import Clock, Timer
@@ -52,8 +49,6 @@ _TURNED_AWAY: Final = 128
 _GOING: Final = CloseReason(CloseCode.GOING_AWAY)
 _STOPPING: Final = plain_response(503, "the server is stopping", {"retry-after": "10"})
 _NO_ROOM: Final = plain_response(503, "too many connections", {"retry-after": "10"})
-_TOO_SLOW: Final = plain_response(503, "the request took too long to check", {"retry-after": "10"})
-_FAILED: Final = plain_response(500, "internal error")
 
 
 class Server:
@@ -158,43 +153,15 @@ class Server:
     async def _run_page(self, handshake: ServerHandshake, request: Request, page: Page) -> None:
         self._answering.add(handshake)
         try:
-            response = await self._page(handshake, request, page)
+            response = await page_response(request, page, handshake.deadline)
         finally:
             self._answering.discard(handshake)
             self._idle.set()
         self._answer(handshake, request, response)
 
-    async def _page(self, handshake: ServerHandshake, request: Request, page: Page) -> Response:
-        admitted = await self._admit(handshake, request, page)
-        if isinstance(admitted, Response):
-            return admitted
-        route = page.route
-        try:
-            result = await settle(route.handler(**route.arguments(request, page.parameters, admitted)))
-            return await to_response(result, route.media_type)
-        except Exception:
-            _logger.exception("the page handler of %r failed", route.entry.pattern.path)
-            return _FAILED
-
-    async def _admit(self, handshake: ServerHandshake, request: Request, found: Upgrade | Page) -> object:
-        """Give what the route's guard lets pass, or the response that turns the client away."""
-        entry = found.route.entry
-        if entry.guard is None:
-            return None
-        admitted: object = _TOO_SLOW
-        try:
-            with CancelScope(deadline=handshake.deadline) as scope:
-                admitted = await entry.guard.check(request, found.parameters)
-        except Exception:
-            _logger.exception("the guard of %r failed", entry.pattern.path)
-            return _FAILED
-        if scope.cancelled_caught:
-            _logger.error("the guard of %r took too long", entry.pattern.path)
-        return admitted
-
     async def _run_session(self, handshake: ServerHandshake, request: Request, upgrade: Upgrade) -> None:
         try:
-            admitted = await self._admit(handshake, request, upgrade)
+            admitted = await admit(request, upgrade, handshake.deadline)
             if self._stopping:
                 admitted = _STOPPING
             if isinstance(admitted, Response):
@@ -214,10 +181,7 @@ class Server:
         since = self._clock.time()
         try:
             handshake.accept(session.connection, accept_response(request, upgrade.agreement))
-            await self._handle(session, route, route.entry.arguments(upgrade.parameters, admitted))
-        except get_cancelled_exc_class():
-            await drop_session(session)
-            raise
+            await run_handler(session, route, route.entry.arguments(upgrade.parameters, admitted))
         finally:
             self._keepalive.discard(session.connection)
             self._app.sessions.discard(session)
@@ -225,24 +189,6 @@ class Server:
             self._idle.set()
             if self._config.access_log:
                 log_session(session, self._clock.time() - since)
-
-    @staticmethod
-    async def _handle(session: Session[Any, Any], route: SessionRoute, arguments: dict[str, Any]) -> None:
-        code = CloseCode.NORMAL
-        try:
-            async with session_scope(session) as scope:
-                session.enter(scope)
-                try:
-                    await route.handler(session, **arguments)
-                finally:
-                    session.leave()
-                scope.cancel()
-        except Exception as error:
-            # The end of the session itself is nothing that went wrong in the handler.
-            if not session.is_over_by(error):
-                _logger.exception("the handler of %r failed", route.entry.pattern.path)
-                code = CloseCode.INTERNAL_ERROR
-        await end_session(session, code)
 
     async def drain(self, seconds: float) -> None:
         """Refuse who comes, close all sessions with 1001, and wait for them and for pages to end, so many seconds at most."""
@@ -329,7 +275,7 @@ async def serve(
             async with task_group() as tasks:
                 server = Server(app, tasks, streams.clock, config)
                 await server.listen(streams, places)
-                async with running_background(app):
+                async with app.background_jobs.running():
                     try:
                         yield server
                         await server.drain(config.drain_timeout)

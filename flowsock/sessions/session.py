@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from flowsock.scopes.scope import Scope
     from flowsock.sessions.config import WebSocketConfig
+    from flowsock.sessions.message_codec import MessageCodec
     from flowsock.sessions.statistics import ConnectionStatistics
     from flowsock.sessions.terms import Terms
     from flowsock.sessions.transport import Clock, Timer, Transport
     from flowsock.wire.close import CloseReason
-    from flowsock.wire.codec import Codec
     from flowsock.wire.request import Request
 
 In = TypeVar("In", default=str | bytes)
@@ -67,7 +67,7 @@ class Session(Generic[In, Out]):
 
     _connection_type: ClassVar[type[Connection]] = Connection
 
-    def __init__(self, terms: Terms, transport: Transport, clock: Clock, codec: Codec) -> None:
+    def __init__(self, terms: Terms, transport: Transport, clock: Clock, codec: MessageCodec) -> None:
         self.request: Request = terms.request
         self.subprotocol = terms.agreement.subprotocol
         self.deflate = terms.agreement.deflate

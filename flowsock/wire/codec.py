@@ -29,6 +29,8 @@ from flowsock.wire.frames import (
 from flowsock.wire.masking import ONES, PADDING, SMALL, apply_mask
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flowsock.wire.deflate import DeflateStatistics
 
 _FINAL_TEXT: Final = FINAL | TEXT
@@ -273,6 +275,14 @@ class Codec:
             ValueError: The code must not be sent (RFC 6455 section 7.4).
         """
         return self._encode_control(CLOSE, encode_close(reason))
+
+    def gather(self, frames: Sequence[bytes]) -> bytes:
+        """Give frames as what is written in one go.
+
+        Args:
+            frames: Encoded by the other methods, in order.
+        """
+        return b"".join(frames)
 
     def _encode_control(self, opcode: int, payload: bytes) -> bytes:
         if len(payload) > SMALL:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import anyio
 from anyio.abc import SocketListener
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from flowsock.sessions.address import Address
     from flowsock.sessions.drivers.driver import Listener
     from flowsock.sessions.handshake import Handshake
+
+T = TypeVar("T", bound=StreamTransport)
 
 _logger = logging.getLogger("flowsock")
 
@@ -77,7 +79,10 @@ class AnyioDriver:
 
     def carry(self, stream: ByteStream, handshake: Handshake) -> StreamTransport:
         """Run a stream until it ends, beginning with a handshake."""
-        transport = StreamTransport(stream, handshake)
+        return self.start(StreamTransport(stream, handshake), handshake)
+
+    def start(self, transport: T, handshake: Handshake) -> T:
+        """Run a transport until it ends."""
         self._transports.add(transport)
         handshake.connection_made(transport)
         self._tasks.start_soon(self._run, transport)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import anyio
 from anyio.abc import SocketAttribute
@@ -13,9 +13,7 @@ from flowsock.parking import WaitingRoom
 from flowsock.scopes.groups import task_group
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from anyio.abc import ByteStream
+    from collections.abc import Awaitable, Callable, Iterator
 
     from flowsock.sessions.transport import StreamProtocol
 
@@ -29,6 +27,20 @@ _ATTRIBUTES: Final = {
     "ssl_object": TLSAttribute.ssl_object,
 }
 _GONE: Final = (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError)
+
+
+class Stream(Protocol):
+    """What a transport reads from and writes to: a byte stream of anyio's, or what behaves like one."""
+
+    async def receive(self, max_bytes: int, /) -> Any: ...
+
+    async def send(self, item: Any, /) -> None: ...
+
+    async def send_eof(self) -> None: ...
+
+    async def aclose(self) -> None: ...
+
+    def extra(self, attribute: Any, default: object, /) -> Any: ...
 
 
 class StreamTransport:
@@ -55,7 +67,7 @@ class StreamTransport:
         "_writing_paused",
     )
 
-    def __init__(self, stream: ByteStream, protocol: StreamProtocol) -> None:
+    def __init__(self, stream: Stream, protocol: StreamProtocol) -> None:
         self._stream = stream
         self._protocol = protocol
         self._scope = anyio.CancelScope(shield=True)
@@ -140,8 +152,9 @@ class StreamTransport:
                 await self._guard(self._write)
                 tasks.cancel_scope.cancel()
             await self._guard(self._stream.aclose)
-        with anyio.CancelScope(shield=True):
-            await anyio.aclose_forcefully(self._stream)
+        with anyio.CancelScope(shield=True) as last:
+            last.cancel()
+            await self._stream.aclose()
         self._protocol.connection_lost(self._error)
 
     async def _guard(self, step: Callable[[], Awaitable[None]]) -> None:
@@ -189,13 +202,16 @@ class StreamTransport:
 
     async def _write_queue(self) -> None:
         queue, self._queue = self._queue, []
-        data = queue[0] if len(queue) == 1 else b"".join(queue)
-        # In pieces, so that it can be seen from outside whether the peer reads.
-        for start in range(0, len(data), _CHUNK):
-            piece = data[start : start + _CHUNK]
+        for piece in self._pieces(queue):
             await self._stream.send(piece)
             self._queued -= len(piece)
             self._check_low_water()
+
+    def _pieces(self, queue: list[bytes]) -> Iterator[bytes]:
+        """Gather what is queued, in pieces, so that it can be seen from outside whether the peer reads."""
+        data = queue[0] if len(queue) == 1 else b"".join(queue)
+        for start in range(0, len(data), _CHUNK):
+            yield data[start : start + _CHUNK]
 
     def _check_high_water(self) -> None:
         if self._queued > self._high and not self._writing_paused:

@@ -1,0 +1,102 @@
+"""An app as an ASGI application: its routes, inside another server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from anyio import current_time
+
+from flowsock.sessions.admission import admit
+from flowsock.sessions.asgi_request import request_of
+from flowsock.sessions.asgi_response import MALFORMED, refuse, respond
+from flowsock.sessions.drivers.asgi_stream import hosted_session
+from flowsock.sessions.handling import run_handler
+from flowsock.sessions.pages import page_response
+from flowsock.sessions.router import Page, Upgrade
+from flowsock.sessions.terms import Terms
+from flowsock.wire.handshake import Agreement
+from flowsock.wire.response import Response, plain_response
+
+if TYPE_CHECKING:
+    from flowsock.sessions.drivers.asgi_stream import AsgiCall
+    from flowsock.sessions.router import Router
+    from flowsock.wire.request import Request
+
+_NO_FRAMES: Final = plain_response(501, "raw sessions need a server of frames, and this one has messages")
+_PATIENCE: Final = 10.0
+_NO_SESSIONS: Final = plain_response(501, "this server opens no WebSockets")
+
+
+async def answer(app: Router, call: AsgiCall) -> None:
+    """Answer one call of a host; see `App.__call__`."""
+    match call.scope["type"]:
+        case "websocket":
+            await _open(app, call)
+        case "http":
+            await _answer(app, call)
+        case "lifespan":
+            await _live(app, call)
+        case other:
+            raise NotImplementedError(f"flowsock answers no {other!r} calls")
+
+
+async def _open(app: Router, call: AsgiCall) -> None:
+    if (await call.receive())["type"] != "websocket.connect":
+        return
+    app.background_jobs.expect()
+    try:
+        request = request_of(call.scope)
+    except ValueError:
+        await refuse(call, MALFORMED)
+        return
+    match app.find(request):
+        case Response() as refusal:
+            await refuse(call, refusal)
+        case Upgrade(route=route) if route.raw:
+            await refuse(call, _NO_FRAMES)
+        case Upgrade() as upgrade:
+            admitted = await admit(request, upgrade, current_time() + _PATIENCE)
+            if isinstance(admitted, Response):
+                await refuse(call, admitted)
+            else:
+                await _run(app, call, request, upgrade, admitted)
+        case Page():
+            raise AssertionError("a page for an opening request")
+
+
+async def _run(app: Router, call: AsgiCall, request: Request, upgrade: Upgrade, admitted: object) -> None:
+    route = upgrade.route
+    # Whether there is compression is between the host and the client.
+    agreement = Agreement(upgrade.agreement.subprotocol)
+    terms = Terms(request=request, config=route.config, accepts=route.accepts, agreement=agreement)
+    async with hosted_session(terms, call) as session:
+        app.sessions.add(session)
+        try:
+            await run_handler(session, route, route.entry.arguments(upgrade.parameters, admitted))
+        finally:
+            app.sessions.discard(session)
+
+
+async def _answer(app: Router, call: AsgiCall) -> None:
+    try:
+        request = request_of(call.scope)
+    except ValueError:
+        await respond(call, MALFORMED)
+        return
+    match app.find(request):
+        case Response() as response:
+            pass
+        case Page() as page:
+            response = await page_response(request, page, current_time() + _PATIENCE)
+        case Upgrade():
+            response = _NO_SESSIONS
+    await respond(call, response, head_only=request.method == "HEAD")
+
+
+async def _live(app: Router, call: AsgiCall) -> None:
+    """Run the background jobs between the host's start and its end."""
+    await call.receive()
+    async with app.background_jobs.running():
+        await call.send({"type": "lifespan.startup.complete"})
+        await call.receive()
+    await call.send({"type": "lifespan.shutdown.complete"})
