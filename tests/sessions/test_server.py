@@ -380,6 +380,17 @@ async def test_silent_connections_do_not_hold_up_a_stopping_server() -> None:
         await context.__aexit__(None, None, None)
 
 
+async def test_an_answer_that_nobody_reads_does_not_hold_up_a_stopping_server() -> None:
+    app = App()
+    app.get("/")(lambda: b"x" * 20_000_000)
+    async with AsyncExitStack() as stack:
+        with anyio.fail_after(BOUND):
+            async with serve(app, port=0, handshake_timeout=60, drain_timeout=60) as server:
+                peer = await stack.enter_async_context(raw_peer(server, receive_buffer=4096))
+                await peer.send(request_head("GET", "/"))
+                await peer.head()
+
+
 async def test_a_background_job_runs_with_the_server_and_ends_with_it() -> None:
     app = App()
     seen: list[str] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio.abc import SocketAttribute
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from flowsock.sessions.drivers.asgi_codec import AsgiEvents
     from flowsock.sessions.terms import Terms
-
-_ABNORMAL: Final = 1006
 
 
 @frozen
@@ -42,8 +40,8 @@ class AsgiCall:
 class AsgiStream:
     """A host's events as a stream.
 
-    Laws: a lost connection and the end are the end of the stream. What is sent after the peer's end goes nowhere. A host that
-    raises anything when it is to send has lost the connection.
+    Laws: the peer's end is the last event, and the end of the stream. What is sent after it goes nowhere. A host that raises
+    anything when it is to send has lost the connection.
     """
 
     __slots__ = ("_call", "_over")
@@ -58,8 +56,6 @@ class AsgiStream:
         event = await self._call.receive()
         if event["type"] == "websocket.disconnect":
             self._over = True
-            if event.get("code") == _ABNORMAL:
-                raise anyio.EndOfStream
         return received(event)
 
     async def send(self, item: AsgiEvents, /) -> None:

@@ -114,6 +114,20 @@ async def test_above_the_high_water_mark_writing_pauses_and_below_a_quarter_it_r
         assert stage.transport.get_write_buffer_size() == 0
 
 
+async def test_writing_does_not_resume_between_the_marks() -> None:
+    stage = Stage()
+    stage.transport.set_write_buffer_limits(4 * 2**16)
+    async with stage.running():
+        stage.transport.write(b"x" * 5 * 2**16)
+        for left in (4, 3, 2):
+            await anyio.wait_all_tasks_blocked()
+            assert stage.transport.get_write_buffer_size() == left * 2**16
+            assert stage.notes.told == ["pause"]
+            await stage.peer.receive()
+        await anyio.wait_all_tasks_blocked()
+        assert stage.notes.told == ["pause", "resume"]
+
+
 async def test_a_lower_mark_counts_at_once() -> None:
     stage = Stage()
     stage.transport.write(b"x" * 5000)
@@ -151,6 +165,29 @@ async def test_reading_that_is_paused_by_what_was_read_keeps_the_rest_back() -> 
         assert stage.notes.data == b"a"
         stage.transport.resume_reading()
         await until(lambda: stage.notes.data == b"ab")
+
+
+async def test_reading_that_is_paused_while_a_read_is_under_way_keeps_it_back() -> None:
+    stage = Stage()
+    async with stage.running():
+        await anyio.wait_all_tasks_blocked()
+        stage.transport.pause_reading()
+        await stage.peer.send(b"a")
+        await anyio.wait_all_tasks_blocked()
+        assert stage.notes.data == b""
+        stage.transport.resume_reading()
+        await until(lambda: stage.notes.data == b"a")
+
+
+async def test_nothing_is_heard_after_closing_while_a_read_is_under_way() -> None:
+    stage = Stage()
+    async with stage.running():
+        stage.transport.write(b"x" * 2**20)
+        await anyio.wait_all_tasks_blocked()
+        stage.transport.close()
+        await stage.peer.send(b"unheard")
+        await anyio.wait_all_tasks_blocked()
+    assert stage.notes.data == b""
 
 
 async def test_the_writing_half_ends_after_what_was_queued_and_reading_goes_on() -> None:
