@@ -18,7 +18,8 @@ from flowsock.sessions.handling import handling
 from flowsock.sessions.routing import accepted_messages
 from flowsock.sessions.session import In, Out, Session
 from flowsock.sessions.terms import Terms
-from flowsock.wire.handshake import Agreement, choose_subprotocol, origin_error
+from flowsock.wire.handshake import Agreement, choose_subprotocol
+from flowsock.wire.origins import origin_error
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from flowsock.sessions.tls import ServerTLS
 
+
 class App(Router):
     """A set of routes, served by `serve`, by `run`, or by another server as an ASGI 3 application.
 

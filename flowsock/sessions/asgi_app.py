@@ -66,7 +66,7 @@ async def _open(app: Router, call: AsgiCall) -> None:
 
 async def _run(app: Router, call: AsgiCall, request: Request, upgrade: Upgrade, admitted: object) -> None:
     route = upgrade.route
-    # Whether there is compression is between the host and the client.
+    # Compression is between the host and the client.
     agreement = Agreement(upgrade.agreement.subprotocol)
     terms = Terms(request=request, config=route.config, accepts=route.accepts, agreement=agreement)
     async with hosted_session(terms, call) as session:

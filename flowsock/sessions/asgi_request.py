@@ -27,7 +27,9 @@ def request_of(scope: Mapping[str, Any]) -> Request:
     if scope["type"] == "websocket":
         headers = Headers([*headers, *((name, value) for name, value in _opening(scope) if name not in headers)])
     query = scope.get("query_string", b"").decode("latin-1")
-    return Request(scope.get("method", "GET"), _path(scope) + (f"?{query}" if query else ""), headers)
+    target = _path(scope) + (f"?{query}" if query else "")
+    client, secure = scope.get("client"), scope.get("scheme") in ("https", "wss")
+    return Request(scope.get("method", "GET"), target, headers, client=client[0] if client else None, secure=secure)
 
 
 def _opening(scope: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

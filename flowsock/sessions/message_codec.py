@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from flowsock.wire.close import CloseReason
+    from flowsock.wire.deflate import DeflateStatistics
     from flowsock.wire.frames import Event
 
 
@@ -46,6 +47,10 @@ class MessageCodec(Protocol):
 
     def close(self, reason: CloseReason | None, /) -> Any:
         """Encode a Close."""
+        ...
+
+    def deflate_statistics(self) -> DeflateStatistics | None:
+        """Count what was compressed; None where nothing is."""
         ...
 
     def gather(self, frames: Sequence[Any], /) -> Any:

@@ -7,7 +7,18 @@ from typing import Any
 import anyio
 import pytest
 
-from flowsock import App, CloseReason, FlowsockError, RawSession, Response, Session, SessionAborted, SessionClosed
+from flowsock import (
+    App,
+    CloseReason,
+    FlowsockError,
+    RawSession,
+    Request,
+    Response,
+    Session,
+    SessionAborted,
+    SessionClosed,
+    reject,
+)
 from tests.conftest import anyio_backend as anyio_backend
 from tests.sessions.asgi_host import Host
 from tests.sessions.support import BOUND, Story, failures, until
@@ -384,6 +395,45 @@ async def test_another_origin_is_refused() -> None:
     assert host.sent[0]["status"] == 403
 
 
+def admit(request: Request) -> str | Response:
+    name = request.headers.get("x-name")
+    return name or reject(401, "who are you?")
+
+
+@pytest.mark.parametrize(("name", "outcome"), [(b"ann", "ann"), (b"", 401)])
+async def test_a_guard_looks_at_a_session_before_it_is_opened(name: bytes, outcome: str | int) -> None:
+    seen: list[Any] = []
+    app = App()
+
+    @app.websocket("/", guard=admit)
+    async def handler(session: Session, admitted: str) -> None:
+        seen.append(admitted)
+
+    host = await refused(app, headers=[(b"host", b"test"), (b"x-name", name)])
+    assert (seen or [host.sent[0]["status"]]) == [outcome]
+
+
+async def test_a_guard_that_takes_too_long_is_503_and_logged(caplog: pytest.LogCaptureFixture, virtual_clock: None) -> None:
+    app = app_of(echo, guard=lambda _request: anyio.sleep(60))
+    with anyio.fail_after(20):
+        host = Host()
+        host.say({"type": "websocket.connect"})
+        await host.call(app)
+    assert host.sent[0]["status"] == 503
+    assert len(failures(caplog)) == 1
+
+
+async def test_a_request_knows_its_client_and_whether_it_came_over_tls() -> None:
+    seen: list[Any] = []
+
+    async def handler(session: Session) -> None:
+        seen.extend([session.request.client, session.request.secure])
+
+    await refused(app_of(handler), scheme="wss")
+    await refused(app_of(handler), scheme="ws", client=None)
+    assert seen == ["192.0.2.1", True, None, False]
+
+
 async def test_a_raw_session_is_refused() -> None:
     app = App()
 
@@ -409,6 +459,15 @@ async def test_a_peer_that_goes_before_it_is_answered_is_nobody() -> None:
 
 
 # Pages
+
+
+@pytest.mark.parametrize(("name", "status"), [(b"ann", 200), (b"", 401)])
+async def test_a_guard_looks_at_a_page(name: bytes, status: int) -> None:
+    app = App()
+    app.get("/", guard=admit)(lambda admitted: admitted)
+    host = Host("http", method="GET", headers=[(b"host", b"test"), (b"x-name", name)])
+    await host.call(app)
+    assert host.sent[0]["status"] == status
 
 
 @pytest.mark.parametrize(("method", "body"), [("GET", b'{"a":1}'), ("HEAD", b"")])

@@ -101,6 +101,9 @@ class AsgiCodec:
         code, message = (CloseCode.NORMAL, "") if reason is None else (reason.code, reason.message)
         return AsgiEvents(({"type": "websocket.close", "code": int(code), "reason": message},), 0)
 
+    def deflate_statistics(self) -> None:
+        """Count nothing: whether there is compression is between the host and the client."""
+
     def gather(self, frames: Sequence[AsgiEvents], /) -> AsgiEvents:
         """Put events behind each other."""
         return AsgiEvents(tuple(chain.from_iterable(each.events for each in frames)), sum(map(len, frames)))
