@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from flowsock.wire.request import Request
 
 _NO_FRAMES: Final = plain_response(501, "raw sessions need a server of frames, and this one has messages")
-_PATIENCE: Final = 10.0
+_NO_SESSION_HERE: Final = plain_response(404, "not found")
 _NO_SESSIONS: Final = plain_response(501, "this server opens no WebSockets")
+_PATIENCE: Final = 10.0
+"""Seconds that a guard has."""
 
 
 async def answer(app: Router, call: AsgiCall) -> None:
@@ -61,7 +63,7 @@ async def _open(app: Router, call: AsgiCall) -> None:
             else:
                 await _run(app, call, request, upgrade, admitted)
         case Page():
-            raise AssertionError("a page for an opening request")
+            await refuse(call, _NO_SESSION_HERE)
 
 
 async def _run(app: Router, call: AsgiCall, request: Request, upgrade: Upgrade, admitted: object) -> None:

@@ -445,6 +445,13 @@ async def test_a_raw_session_is_refused() -> None:
     assert host.sent[0]["status"] == 501
 
 
+async def test_a_session_where_there_is_a_page_is_refused() -> None:
+    app = App()
+    app.get("/")(lambda: "page")
+    host = await refused(app)
+    assert host.sent[0]["status"] == 404
+
+
 async def test_a_malformed_header_is_refused() -> None:
     host = await refused(app_of(echo), headers=[(b"host", b"test"), (b"a b", b"c")])
     assert host.sent[0]["status"] == 400
