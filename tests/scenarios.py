@@ -21,10 +21,6 @@ CANNOT_HOLD: Final[dict[str, str]] = {
         "There are no dispatchers and no context with a job in it, so there is no `flow_on`; `buffer` separates producer "
         "and collector."
     ),
-    "flat_map_merge-08": (
-        "Only the backend cancels: an error that an inner flow raises is never taken for a quiet end, which would drop "
-        "what it had not emitted."
-    ),
     "shared_flow-06": (
         "Direct dispatch: an idle collector takes the value inside `emit_nowait`, so nobody has to be waited for; a busy "
         "one refuses it."

@@ -99,6 +99,7 @@ def produce(
     /,
     *,
     capacity: int = RENDEZVOUS,
+    on_buffer_overflow: BufferOverflow = BufferOverflow.SUSPEND,
     name: str | None = None,
 ) -> Channel[T]:
     """Launch a job that sends to a new channel, and give the channel (Kotlin: ``scope.produce``).
@@ -111,6 +112,7 @@ def produce(
         scope: The scope that owns the job.
         body: A coroutine function of the `Producer`.
         capacity: As for `Channel`.
+        on_buffer_overflow: As for `Channel`.
         name: What logs and `repr` call the job; the body's name if left out.
 
     Raises:
@@ -124,6 +126,6 @@ def produce(
     ...     [n async for n in produce(scope, count)]
     [0, 1, 2]
     """
-    channel: _ProducedChannel[Any] = _ProducedChannel(capacity)
+    channel: _ProducedChannel[Any] = _ProducedChannel(capacity, on_buffer_overflow)
     channel.attach(scope.launch(fill, channel, body, name=name or str(getattr(body, "__qualname__", body))))
     return channel

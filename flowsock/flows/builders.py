@@ -231,7 +231,7 @@ def consume_as_flow(channel: Channel[T], /) -> Flow[T]:
     """Make a flow of a channel that ends together with its one collection (Kotlin: ``consumeAsFlow``).
 
     Law: however the collection ends, the channel is cancelled then: what was not received is dropped, and its senders raise
-    `ChannelClosed`. A second collection raises a ``RuntimeError``.
+    `ChannelCancelled`, or what the collection failed with. A second collection raises a ``RuntimeError``.
 
     >>> channel = Channel(3)
     >>> await flow_of(1, 2, 3).collect(channel.send)
@@ -249,7 +249,7 @@ def merge(*flows: Flow[T]) -> Flow[T]:
     """Collect several flows at once and emit their values as they come.
 
     Law: each flow's own order is kept. Up to 64 values wait for a slow collector; a ``buffer`` below changes that. The first
-    failure cancels the others. Completes when all completed.
+    failure cancels the others; a `Cancellation` ends its own flow only. Completes when all completed.
 
     >>> await merge(interval(2), interval(5)).take(3).to_list()
     [0, 1, 0]

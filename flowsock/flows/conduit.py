@@ -122,10 +122,8 @@ class ConsumedSource(ChannelSource[T]):
         if self._taken:
             raise RuntimeError("this flow consumes its channel, so it can be collected only once: use as_flow(channel)")
         self._taken = True
-        try:
+        with self.channel.consume():
             await super().collect(emit)
-        finally:
-            self.channel.cancel()
 
 
 async def feed(source: Source[T], channel: Channel[T]) -> None:

@@ -162,7 +162,8 @@ class Flow(Generic[T_co]):
         """Collect into a new channel, in a job of the scope.
 
         Law: the channel is closed when the flow completes. The flow's failure closes the channel with it, after what was sent,
-        and is the scope's. Cancelling the channel cancels the collection; closing it ends that at its next value.
+        and is the scope's. Cancelling the channel cancels the collection; closing it ends that at its next value. A `buffer`
+        right above merges with the capacity, as two buffers do.
 
         Raises:
             ValueError: the capacity is negative and none of the named ones.
@@ -916,10 +917,8 @@ class Flow(Generic[T_co]):
         """Turn each value into a flow and run up to ``concurrency`` of them at once.
 
         Law: values are emitted as they come, and keep the order within their flow. The upstream waits for a free place; up to
-        64 values wait for a slow collector, unless a `buffer` right below says otherwise. The first failure cancels all
-        others. Completes when all completed.
-
-        Law: up to 64 values wait for a slow collector; a ``buffer`` below changes that.
+        64 values wait for a slow collector, unless a `buffer` right below says otherwise. The first failure cancels all others;
+        a `Cancellation` ends its own flow only. Completes when all completed.
 
         Raises:
             ValueError: the concurrency is below 1.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from anyio.lowlevel import checkpoint_if_cancelled
 from attrs import frozen
 
+from flowsock.errors import Cancellation
 from flowsock.flows.steps import MOST_STEPS, Steps
 from flowsock.scopes.groups import Stop, collapse
 
@@ -150,6 +152,12 @@ class Operator(Source[T_co]):
     @property
     def is_concurrent(self) -> bool:
         return self.concurrent or self.upstream.is_concurrent
+
+
+async def collect_alone(source: Source[Any], emit: Emit[Any]) -> None:
+    """Collect beside others: a `Cancellation` of something that the source waited for ends it alone, as it would end a job."""
+    with suppress(Cancellation):
+        await source.collect(emit)
 
 
 async def collect_until(upstream: Source[Any], make_emit: Callable[[Stop], Emit[Any]]) -> bool:

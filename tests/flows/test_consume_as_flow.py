@@ -63,7 +63,7 @@ async def test_leaving_cancels_the_channel(name: str) -> None:
             channel.send_nowait(value)
 
         async def send_one_more() -> None:
-            with pytest.raises(ChannelClosed):
+            with pytest.raises(ValueError if name == "a failing collector" else ChannelClosed):
                 for value in range(3, 10):
                     await channel.send(value)
 

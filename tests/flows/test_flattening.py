@@ -8,7 +8,7 @@ import pytest
 from anyio import Event, current_time, fail_after, sleep, sleep_forever
 from anyio.lowlevel import checkpoint
 
-from flowsock import BUFFERED, Emitter, Flow, as_flow, coroutine_scope, empty_flow, flow, flow_of
+from flowsock import BUFFERED, Emitter, Flow, JobCancelled, as_flow, coroutine_scope, empty_flow, flow, flow_of, merge
 from flowsock.testing import assert_marbles, marbles
 from tests.turns import a_while, settled
 
@@ -133,6 +133,33 @@ async def test_a_failing_inner_flow_cancels_the_others() -> None:
     with pytest.raises(ValueError, match="inner"), fail_after(5):
         await flow_of(1, 2, 3).flat_map_merge(inner).collect()
     assert sorted(log) == [1, 2, 3]
+
+
+async def test_an_inner_flow_that_waited_for_something_cancelled_ends_alone() -> None:
+    """Scenario flat_map_merge-08, in contrast to `combine` (combine-14) and to the concatenation."""
+    async with coroutine_scope() as scope:
+        cancelled = scope.launch(sleep_forever)
+        cancelled.cancel()
+
+        @flow
+        async def inner(value: int) -> AsyncIterator[int]:
+            yield value
+            await cancelled
+            yield -value
+
+        numbers = flow_of(1, 2, 3)
+        with fail_after(5):
+            for alone in (
+                numbers.flat_map_merge(inner),
+                numbers.flat_map_merge(inner, concurrency=1),
+                numbers.map(inner).flatten_merge(),
+                merge(inner(1), inner(2), inner(3)),
+            ):
+                assert sorted(await alone.to_list()) == [1, 2, 3]
+            seen: list[int] = []
+            with pytest.raises(JobCancelled):
+                await numbers.flat_map_concat(inner).collect(seen.append)
+        assert seen == [1]
 
 
 def test_the_concurrency_is_checked_when_the_operator_is_applied() -> None:

@@ -7,7 +7,21 @@ from typing import TYPE_CHECKING
 import pytest
 from anyio import create_task_group, fail_after, sleep_forever
 
-from flowsock import BUFFERED, RENDEZVOUS, UNLIMITED, ChannelClosed, JobCancelled, as_flow, coroutine_scope, flow, flow_of
+from flowsock import (
+    BUFFERED,
+    RENDEZVOUS,
+    UNLIMITED,
+    BufferOverflow,
+    ChannelClosed,
+    JobCancelled,
+    Producer,
+    as_flow,
+    channel_flow,
+    coroutine_scope,
+    flow,
+    flow_of,
+    merge,
+)
 from tests.turns import settled
 
 if TYPE_CHECKING:
@@ -28,6 +42,48 @@ async def test_the_channel_gives_every_value_and_ends(capacity: int) -> None:
                 assert [value async for value in channel] == list(range(count))
                 with pytest.raises(ChannelClosed):
                     await channel.receive()
+
+
+async def test_the_channel_takes_the_place_of_a_buffer_right_above() -> None:
+    """Rules F1 to F3: with nobody who receives, the channel is full and one value waits to be sent."""
+    produced: list[int] = []
+
+    @flow
+    async def counting() -> AsyncIterator[int]:
+        for value in range(200):
+            produced.append(value)
+            yield value
+
+    @channel_flow
+    async def sending(producer: Producer[int]) -> None:
+        for value in range(200):
+            produced.append(value)
+            await producer.send(value)
+
+    for source in (counting(), sending(), merge(counting())):
+        for buffered, capacity, size in (
+            (source.buffer(3), BUFFERED, 3),
+            (source.buffer(3), 2, 5),
+            (source.buffer(0), BUFFERED, 0),
+            (source.buffer(0), RENDEZVOUS, 0),
+            (source.buffer(), 3, 3),
+            (source, 3, 3),
+        ):
+            produced.clear()
+            async with coroutine_scope() as scope:
+                buffered.produce_in(scope, capacity=capacity)
+                await settled()
+                assert len(produced) == size + 1
+                scope.cancel()
+
+
+async def test_a_dropping_policy_right_above_is_the_channels() -> None:
+    async with coroutine_scope() as scope:
+        newest = as_flow(range(100)).conflate().produce_in(scope)
+        oldest = as_flow(range(100)).buffer(2, on_buffer_overflow=BufferOverflow.DROP_LATEST).produce_in(scope)
+        await settled()
+        assert await newest.to_list() == [99]
+        assert await oldest.to_list() == [0, 1]
 
 
 async def test_a_failure_closes_the_channel_with_its_cause_and_fails_the_scope() -> None:

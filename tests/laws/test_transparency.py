@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 from anyio import CancelScope, Event, fail_after, move_on_after, sleep, sleep_forever
 
-from flowsock import Emitter, Flow, MutableSharedFlow, MutableStateFlow, coroutine_scope, flow, flow_of
+from flowsock import Cancellation, Emitter, Flow, MutableSharedFlow, MutableStateFlow, coroutine_scope, flow, flow_of
 from tests.turns import a_while, settled
 
 if TYPE_CHECKING:
@@ -126,6 +127,29 @@ async def test_an_error_while_the_source_cleans_up_after_a_failure_below_is_not_
         await guard(source(), handler).collect(explode)
     assert handler.caught == []
     assert isinstance(raised.value.__cause__, ValueError)
+
+
+@pytest.mark.parametrize("guard", GUARDS.values(), ids=GUARDS.keys())
+@pytest.mark.parametrize("fail", [explode, explode_later])
+async def test_a_cancellation_of_something_else_does_not_hide_a_failure_below(
+    guard: Callable[[Flow[int], Handler], Flow[int]], fail: Callable[[int], object]
+) -> None:
+    """Rule G5: of the two, what came from below is the one to know about. By itself it is an error as any other."""
+
+    @flow
+    async def source() -> AsyncIterator[int]:
+        try:
+            yield 1
+        finally:
+            raise Cancellation("cleaning up")
+
+    handler = Handler()
+    with pytest.raises(ValueError, match="below"):
+        await guard(source(), handler).collect(fail)
+    assert handler.caught == []
+    with suppress(Cancellation):
+        await guard(source(), handler).collect()
+    assert [type(error) for error in handler.caught] == [Cancellation]
 
 
 async def test_an_error_in_a_handler_is_not_handled_by_the_same_operator() -> None:

@@ -11,7 +11,7 @@ from flowsock.channels.channel import BUFFERED, NOTHING, BufferOverflow, Channel
 from flowsock.emitting import TURN, settle
 from flowsock.flows.conduit import feed
 from flowsock.flows.operators.buffering import Channeled
-from flowsock.flows.source import Operator, Source, collect_until
+from flowsock.flows.source import Operator, Source, collect_alone, collect_until
 from flowsock.scopes.groups import task_group
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Merge(Channeled[Any]):
     async def produce(self, channel: Channel[Any]) -> None:
         async with task_group() as group:
             for upstream in self.upstreams:
-                group.start_soon(upstream.collect, channel.send)
+                group.start_soon(collect_alone, upstream, channel.send)
 
 
 class Combine(Source[Any]):

@@ -9,7 +9,7 @@ from anyio import Event, Semaphore
 from flowsock.channels.channel import BUFFERED, BufferOverflow, Channel
 from flowsock.emitting import Emitter, settle
 from flowsock.flows.operators.buffering import Channeled
-from flowsock.flows.source import Operator, Source
+from flowsock.flows.source import Operator, Source, collect_alone
 from flowsock.scopes.groups import task_group
 from flowsock.scopes.scope import coroutine_scope
 
@@ -88,7 +88,7 @@ class FlatMapMerge(Channeled[Any]):
 
         async def run(inner: Source[Any]) -> None:
             try:
-                await inner.collect(channel.send)
+                await collect_alone(inner, channel.send)
             finally:
                 slots.release()
 

@@ -9,6 +9,7 @@ from anyio import get_cancelled_exc_class, sleep
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from flowsock.emitting import TURN, Emitter, Refusal, discard, settle, waiting
+from flowsock.errors import Cancellation
 from flowsock.flows.source import HotSource, Operator
 
 if TYPE_CHECKING:
@@ -33,18 +34,25 @@ class Downstream:
     """The emit function below an operator, which remembers whether it failed.
 
     Law of transparency: an error that came from downstream is none of the operator's business, even if the upstream raised
-    another one while it unwound. A cancellation does not come from downstream: it may be a timeout of the upstream's own.
+    another one while it unwound, which comes out then unless it is a `Cancellation`. A cancellation of the task does not come
+    from downstream: it may be a timeout of the upstream's own.
     """
 
-    __slots__ = ("_cancelled", "_emit", "failed")
+    __slots__ = ("_cancelled", "_emit", "_failure")
 
     def __init__(self, emit: Emit[Any]) -> None:
         self._cancelled = get_cancelled_exc_class()
         self._emit = emit
-        self.failed = False
+        self._failure: BaseException | None = None
 
     def note(self, error: BaseException) -> None:
-        self.failed = self.failed or not isinstance(error, self._cancelled)
+        if self._failure is None and not isinstance(error, self._cancelled):
+            self._failure = error
+
+    def pass_on(self, error: Exception) -> None:
+        """Raise what comes out if downstream failed; otherwise the error is the upstream's, and the operator's business."""
+        if self._failure is not None:
+            raise self._failure if isinstance(error, Cancellation) else error
 
     def emit(self, value: Any) -> object:
         try:
@@ -95,8 +103,7 @@ class Catch(Operator[Any]):
         try:
             await self.upstream.collect(downstream.emit)
         except self.kinds as error:
-            if downstream.failed:
-                raise
+            downstream.pass_on(error)
             caught = error
         else:
             return
@@ -128,8 +135,7 @@ class Retry(Operator[Any]):
         try:
             await self.upstream.collect(downstream.emit)
         except Exception as error:
-            if downstream.failed:
-                raise
+            downstream.pass_on(error)
             return error
         return None
 
