@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar, cast, final
 
+from anyio import get_cancelled_exc_class
+
 from flowsock.parking import new_turn
 
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -98,6 +100,27 @@ class Then(Generic[T]):
         discard(self._pending)
 
 
+@final
+class Watched:
+    """An awaitable from below a stage, whose failure is noted."""
+
+    __slots__ = ("_note", "_pending")
+
+    def __init__(self, pending: Awaitable[object], note: Callable[[BaseException], object]) -> None:
+        self._pending = pending
+        self._note = note
+
+    def __await__(self) -> Generator[object, object, None]:
+        try:
+            yield from self._pending.__await__()
+        except BaseException as error:
+            self._note(error)
+            raise
+
+    def close(self) -> None:
+        discard(self._pending)
+
+
 class Collectable(Protocol[T_co]):
     """What gives its values to a function: a flow."""
 
@@ -109,7 +132,8 @@ class Collectable(Protocol[T_co]):
 class Emitter(Generic[T_contra]):
     """The ``emit`` that a callback gets first: ``await emit(value)``, or ``await emit.all(flow)``.
 
-    Law: both return when the value, or the flow, was handled to its end, and raise what is raised below. An emitter that never
+    Law: both return when the value, or the flow, was handled to its end, and raise what is raised below. Whoever swallows that
+    and emits again gets a ``RuntimeError``: a collector that failed, or has enough, is not called again. An emitter that never
     has to wait takes a turn after 128 values.
 
     >>> await flow_of(1, 2).transform(lambda emit, n: emit.all(flow_of(n, n * 10))).to_list()
@@ -123,9 +147,13 @@ class Emitter(Generic[T_contra]):
         self._turns = FAIR_TURN
 
     def __call__(self, value: T_contra, /) -> Awaitable[object]:
-        pending = waiting(self._emit(value))
+        try:
+            pending = waiting(self._emit(value))
+        except BaseException as error:
+            self._note(error)
+            raise
         if pending is not None:
-            return pending
+            return Watched(pending, self._note)
         self._turns -= 1
         if self._turns:
             return READY
@@ -134,7 +162,19 @@ class Emitter(Generic[T_contra]):
 
     def all(self, flow: Collectable[T_contra], /) -> Awaitable[object]:
         """Emit every value of a flow (Kotlin: ``emitAll``)."""
-        return flow.collect(self._emit)
+        return flow.collect(self)
+
+    def _note(self, error: BaseException) -> None:
+        emit = self._emit
+
+        def emit_again(value: T_contra) -> object:
+            # A cancellation may have been a timeout of the callback's own.
+            if not isinstance(error, get_cancelled_exc_class()):
+                raise RuntimeError("a callback emitted again although emit had raised: let that error pass") from error
+            self._emit = emit
+            return emit(value)
+
+        self._emit = emit_again
 
 
 @final

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anyio import fail_after
+from anyio import fail_after, move_on_after, sleep_forever
 
 from flowsock import (
     Channel,
@@ -19,6 +20,7 @@ from flowsock import (
     flow,
     flow_of,
 )
+from tests.turns import a_while
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -75,6 +77,54 @@ async def test_what_the_flow_or_the_collector_raises_comes_out_and_an_early_stop
 
     with pytest.raises(KeyError, match="collector"):
         await flow_of(5).transform(all_of).collect(explode)
+
+
+@pytest.mark.parametrize("slow", [False, True])
+async def test_a_collector_that_failed_is_not_called_again(slow: bool) -> None:
+    """Rule G4: who swallows the error of the collector and goes on breaks the law of transparency, and hears of it."""
+    seen: list[int] = []
+
+    async def fail(value: int) -> None:
+        seen.append(value)
+        if slow:
+            await a_while()
+        raise KeyError("collector")
+
+    async def swallow(emit: Emitter[int], value: int) -> None:
+        with suppress(KeyError):
+            await emit(value)
+        await emit(-value)
+
+    async def swallow_all(emit: Emitter[int], value: int) -> None:
+        with suppress(KeyError):
+            await emit.all(flow_of(value))
+        await emit(-value)
+
+    for careless in (swallow, swallow_all):
+        seen.clear()
+        with pytest.raises(RuntimeError, match="emitted again") as raised:
+            await flow_of(1, 2).transform(careless).collect(fail)
+        assert isinstance(raised.value.__cause__, KeyError)
+        assert seen == [1]
+
+
+async def test_a_timeout_of_the_callbacks_own_is_no_failure_of_the_collector() -> None:
+    seen: list[int] = []
+
+    async def wait(value: int) -> None:
+        if value > 0:
+            await sleep_forever()
+        seen.append(value)
+
+    async def impatient(emit: Emitter[int], value: int) -> None:
+        for _ in range(2):
+            with move_on_after(0.01):
+                await emit(value)
+        await emit(-value)
+
+    with fail_after(5):
+        await flow_of(1, 2).transform(impatient).collect(wait)
+    assert seen == [-1, -2]
 
 
 async def refuse_all(*flows: Flow[int]) -> list[bool]:

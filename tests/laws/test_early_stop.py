@@ -142,7 +142,8 @@ async def test_even_who_swallows_everything_gets_no_value_past_a_take() -> None:
         await a_while()
         seen.append(value)
 
-    await numbers().transform(reckless).take(1).collect(handle)
+    with pytest.raises(RuntimeError, match="emitted again"):
+        await numbers().transform(reckless).take(1).collect(handle)
     assert seen == [1]
 
     @flow

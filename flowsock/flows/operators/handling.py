@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeAlias, final
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from anyio import get_cancelled_exc_class, sleep
 from anyio.lowlevel import checkpoint_if_cancelled
 
-from flowsock.emitting import TURN, Emitter, Refusal, discard, settle, waiting
+from flowsock.emitting import TURN, Emitter, Refusal, Watched, settle, waiting
 from flowsock.errors import Cancellation
 from flowsock.flows.source import HotSource, Operator
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator
+    from collections.abc import Awaitable, Callable
 
     from flowsock.emitting import Emit
     from flowsock.flows.source import Source
@@ -61,29 +61,8 @@ class Downstream:
             self.note(error)
             raise
         if result is not None and (pending := waiting(result)) is not None:
-            return _Watched(pending, self)
+            return Watched(pending, self.note)
         return None
-
-
-@final
-class _Watched:
-    """An awaitable from downstream, whose failure is noted."""
-
-    __slots__ = ("_downstream", "_pending")
-
-    def __init__(self, pending: Awaitable[object], downstream: Downstream) -> None:
-        self._pending = pending
-        self._downstream = downstream
-
-    def __await__(self) -> Generator[object, object, None]:
-        try:
-            yield from self._pending.__await__()
-        except BaseException as error:
-            self._downstream.note(error)
-            raise
-
-    def close(self) -> None:
-        discard(self._pending)
 
 
 class Catch(Operator[Any]):
