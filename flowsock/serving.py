@@ -73,11 +73,7 @@ def serve_app(app: App, options: argparse.Namespace) -> None:
     if config.access_log:
         _show_access_log()
     supervisor = None if options.supervised is None else Supervisor(options.supervised)
-    try:
-        run(app, (address,), config, supervisor)
-    except ValueError as error:
-        # A certificate that cannot be used is seen only now.
-        raise SystemExit(f"flowsock: {error}") from None
+    run(app, (address,), config, supervisor)
 
 
 def serve_with_workers(options: argparse.Namespace) -> None:
@@ -118,11 +114,16 @@ async def _look_after_workers(options: argparse.Namespace, address: Address, con
 def _address_and_config(options: argparse.Namespace) -> tuple[Address, ServerConfig]:
     from flowsock.sessions.address import Address
     from flowsock.sessions.server_config import ServerConfig
+    from flowsock.sessions.tls import server_context
 
     settings: dict[str, Any] = {name: value for name in _SETTINGS if (value := getattr(options, name)) is not None}
-    tls = None if options.certificate is None else (options.certificate, options.key or options.certificate)
+    if options.key is not None and options.certificate is None:
+        raise SystemExit("flowsock: a key is for a certificate: give --certificate too")
     uds = options.uds if options.fd is None else None
     try:
+        tls = None
+        if options.certificate is not None:
+            tls = server_context((options.certificate, options.key or options.certificate))
         address = Address(options.host, options.port, uds=uds, fd=options.fd, ssl=tls)
         # Workers listen at one port together.
         return address, ServerConfig(**settings, reuse_port=options.supervised is not None and address.is_network)

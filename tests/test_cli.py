@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flowsock.cli import load_app
+from tests.tls import certificate, client_context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +33,10 @@ async def upper(session: Session[str, str]) -> None:
 """
 
 
-def flowsock(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*FLOWSOCK, *arguments], input=text, capture_output=True, text=True, timeout=20, check=False)
+def flowsock(*arguments: str, text: str = "", directory: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*FLOWSOCK, *arguments], input=text, capture_output=True, text=True, timeout=20, check=False, cwd=directory
+    )
 
 
 @contextmanager
@@ -41,7 +44,7 @@ def running(*arguments: str, directory: Path | None = None) -> Iterator[tuple[su
     with subprocess.Popen([*FLOWSOCK, *arguments], stderr=subprocess.PIPE, text=True, cwd=directory) as process:
         assert process.stderr is not None
         first = process.stderr.readline()
-        found = re.search(r"http://([\d.]+:\d+)", first)
+        found = re.search(r"https?://([\d.]+:\d+)", first)
         try:
             assert found is not None, first
             yield process, f"ws://{found[1]}"
@@ -156,3 +159,37 @@ def test_a_wrong_app_is_one_clear_line(place: str, complaint: str, project: Path
     monkeypatch.delitem(sys.modules, "mine", raising=False)
     with pytest.raises(SystemExit, match=re.escape(complaint)):
         load_app(place)
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--trusted-proxy", "junk"], "'junk' does not appear to be an IPv4 or IPv6 network"),
+        (["--certificate", "missing.pem"], "the certificate missing.pem and the key missing.pem cannot be used: No such file"),
+        (["--certificate", "missing.pem", "--workers", "2"], "the certificate missing.pem"),
+        (["--key", "key.pem"], "a key is for a certificate"),
+        (["--handshake-timeout", "0"], "handshake_timeout must be above 0"),
+        (["--uds", "/no/such/folder/app.sock"], "cannot listen on /no/such/folder/app.sock: No such file"),
+    ],
+)
+def test_an_option_that_cannot_be_is_one_clear_line(options: list[str], complaint: str, project: Path) -> None:
+    result = flowsock("serve", "mine:app", "--port", "0", *options, directory=project)
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"flowsock: {complaint}")
+
+
+def test_serve_over_tls_with_limits_behind_a_proxy_and_with_an_access_log(project: Path) -> None:
+    file, key = certificate()
+    arguments = ["--certificate", str(file), "--key", str(key), "--access-log", "--trusted-proxy", "127.0.0.1"]
+    with running("serve", "mine:app", "--port", "0", *arguments, directory=project) as (process, url):
+        address = url.removeprefix("ws://").split(":")
+        with socket.create_connection((address[0], int(address[1])), timeout=15) as plain:
+            line = client_context().wrap_socket(plain, server_hostname="127.0.0.1")
+            line.sendall(b"GET /nowhere?token=secret HTTP/1.1\r\nHost: test\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n")
+            assert line.recv(100).startswith(b"HTTP/1.1 404 ")
+            line.close()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=15)
+    assert '192.0.2.7 "GET /nowhere" 404 ' in errors
+    assert "secret" not in errors
