@@ -297,6 +297,24 @@ class RecordingTransport:
         return list(parse_frames(b"".join(self.writes)))
 
 
+class HandedOver(RecordingTransport):
+    """A transport that changes hands."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.protocol: object = None
+        self.high_water = 0
+
+    def set_protocol(self, protocol: object, /) -> None:
+        self.protocol = protocol
+
+    def set_write_buffer_limits(self, high: int, /) -> None:
+        self.high_water = high
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+
 class Bench:
     """A connection between a recording transport and a manual clock."""
 

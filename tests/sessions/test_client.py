@@ -24,12 +24,15 @@ from flowsock import (
     connect,
     serve,
 )
+from flowsock.sessions.client_handshake import ClientHandshake
 from flowsock.sessions.url import WebSocketURL, parse_url
 from flowsock.wire.handshake import accept_key
 from tests.sessions.conftest import ASYNCIO, SOCKETS
 from tests.sessions.lines import answering
 from tests.sessions.support import (
     BOUND,
+    Bench,
+    HandedOver,
     Peer,
     Story,
     close,
@@ -88,6 +91,18 @@ async def accept(peer: Peer, *behind: bytes, fields: str = "") -> None:
 
 
 # Opening
+
+
+async def test_what_a_server_sends_right_behind_its_answer_is_read_though_it_sends_nothing_more() -> None:
+    bench, transport, handshake = Bench(client=True), HandedOver(), ClientHandshake()
+    handshake.connection_made(transport)
+    assert not handshake.eof_received()
+    handshake.data_received(b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + frame(0x81, b"bye", mask=None))
+    # The stream is not to end before the session is there to read this.
+    assert handshake.eof_received()
+    handshake.hand_over(bench.connection)
+    assert bench.connection.messages.poll() == "bye"
+    assert transport.calls == ["close"]
 
 
 async def test_a_refused_connection_is_an_os_error() -> None:

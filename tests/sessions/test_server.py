@@ -18,8 +18,8 @@ from tests.sessions.support import (
     PONG,
     Bench,
     Frame,
+    HandedOver,
     ManualClock,
-    RecordingTransport,
     Story,
     close,
     close_frame,
@@ -197,24 +197,6 @@ async def test_an_answer_survives_a_body_that_nobody_reads() -> None:
         # Nothing is read before all is sent: a reset would take the answer away.
         await peer.send(request_head("POST", "/") + b"x" * 5_000_000)
         assert (await peer.raw_rest()).startswith(b"HTTP/1.1 404 ")
-
-
-class HandedOver(RecordingTransport):
-    """A transport that changes hands."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.protocol: object = None
-        self.high_water = 0
-
-    def set_protocol(self, protocol: object, /) -> None:
-        self.protocol = protocol
-
-    def set_write_buffer_limits(self, high: int, /) -> None:
-        self.high_water = high
-
-    def get_write_buffer_size(self) -> int:
-        return 0
 
 
 def handshake_on(transport: HandedOver) -> tuple[ServerHandshake, list[Request]]:
