@@ -2,8 +2,8 @@
 
 Flows
     `flow`, `channel_flow`, `flow_of`, `as_flow`, `interval`, `empty_flow`, `merge` and `combine` make a `Flow`; ``help(Flow)``
-    lists its operators and their laws. `MutableSharedFlow` and `MutableStateFlow` are hot: they have many collectors and an
-    emitting end; `SharedFlow` and `StateFlow` are their read-only views.
+    lists its operators and their laws, and explains the diagrams. `MutableSharedFlow` and `MutableStateFlow` are hot: they
+    have many collectors and an emitting end; `SharedFlow` and `StateFlow` are their read-only views.
 Scopes
     `coroutine_scope` and `supervisor_scope` own `Job` objects; `Restart` and `Backoff` bring failed ones back. `await_all` and
     `join_all` wait for several; anybody may complete a `CompletableDeferred`.

@@ -161,7 +161,13 @@ class Emitter(Generic[T_contra]):
         return TURN
 
     def all(self, flow: Collectable[T_contra], /) -> Awaitable[object]:
-        """Emit every value of a flow (Kotlin: ``emitAll``)."""
+        """Emit every value of a flow (Kotlin: ``emitAll``).
+
+        Law: returns when the flow has completed, and raises what it raised.
+
+        >>> await empty_flow().on_empty(lambda emit: emit.all(flow_of(1, 2))).to_list()
+        [1, 2]
+        """
         return flow.collect(self)
 
     def _note(self, error: BaseException) -> None:

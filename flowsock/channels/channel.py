@@ -219,6 +219,11 @@ class Channel(Generic[T]):
         Raises:
             WouldBlock: there is none.
             ChannelClosed: the channel was closed and is empty (or whatever error it was closed with).
+
+        >>> channel = Channel(1)
+        >>> channel.receive_nowait()
+        Traceback (most recent call last):
+        anyio.WouldBlock
         """
         value = self.poll()
         if value is NOTHING:
@@ -331,6 +336,11 @@ class Channel(Generic[T]):
         Args:
             fn: Makes the select's result of the value, which is the result if left out.
             closed: The result at the end of the channel, instead of `ChannelClosed`; an error it was closed with is raised.
+
+        >>> channel = Channel(1)
+        >>> await channel.send(2)
+        >>> await select(channel.on_receive(lambda n: n * 10))
+        20
         """
         return OnReceive(self, fn, closed)
 
@@ -347,6 +357,10 @@ class Channel(Generic[T]):
 
         Args:
             fn: Makes the select's result, which is ``None`` if left out.
+
+        >>> channel = Channel(1)
+        >>> await select(channel.on_send("hello", lambda: "sent"))
+        'sent'
         """
         return OnSend(self, value, fn)
 
@@ -357,6 +371,11 @@ class Channel(Generic[T]):
 
         Returns:
             True for the call that closed the channel.
+
+        >>> channel = Channel(2)
+        >>> await flow_of(1, 2).collect(channel.send)
+        >>> channel.close(), [value async for value in channel]
+        (True, [1, 2])
         """
         if not self._end(cause):
             return False

@@ -130,7 +130,14 @@ class Job(ABC, Generic[T_co]):
             )
 
     async def join(self) -> None:
-        """Wait until the job ended, however it did; never raises the job's error. A cancellation point."""
+        """Wait until the job ended, however it did; never raises the job's error. A cancellation point.
+
+        >>> async with coroutine_scope() as scope:
+        ...     job = scope.launch(interval(3).first)
+        ...     await job.join()
+        ...     job.is_completed
+        True
+        """
         self.start()
         await checkpoint_if_cancelled()
         if not self._completed:
@@ -220,6 +227,11 @@ class Job(ABC, Generic[T_co]):
 
         Args:
             fn: Makes the select's result of the job's, which is the result if left out.
+
+        >>> async with coroutine_scope() as scope:
+        ...     job = scope.launch(interval(3).first)
+        ...     await select(job.on_await(lambda n: n + 1), on_timeout(5))
+        1
         """
         return OnAwait(self, fn)
 

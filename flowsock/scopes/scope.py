@@ -137,6 +137,11 @@ class Scope:
 
         Raises:
             RuntimeError: the block that made the scope has ended.
+
+        >>> async with coroutine_scope() as scope:
+        ...     job = scope.launch(flow_of(3, 1, 2).fold, 0, max, name="greatest")
+        ...     job.name, await job
+        ('greatest', 3)
         """
         name = name or str(getattr(function, "__qualname__", function))
         job: LaunchedJob[Any] = LaunchedJob(partial(function, *args), name, restart=restart, lazy=lazy)
@@ -173,7 +178,14 @@ class Scope:
         self.cancel_children(reason, cause=cause)
 
     def cancel_children(self, reason: str | None = None, *, cause: BaseException | None = None) -> None:
-        """Cancel all jobs; the scope itself stays active."""
+        """Cancel all jobs; the scope itself stays active.
+
+        >>> async with coroutine_scope() as scope:
+        ...     job = scope.launch(sleep, 60)
+        ...     scope.cancel_children()
+        ...     scope.is_active, job.is_active
+        (True, False)
+        """
         errors: list[Exception] = []
         for job in self.jobs:
             try:
