@@ -108,11 +108,9 @@ class AsyncioListener:
                 cast("Any", lambda: handshake), accepted, ssl=self._context, ssl_handshake_timeout=timeout
             )
         except OSError as error:
-            # Whoever speaks no TLS, or goes in the middle of it, is no news.
+            # Whoever speaks no TLS, or goes in the middle of it, is no news. The loop has closed the socket.
             _logger.debug("a connection failed before its request: %s", error)
             handshake.connection_lost(error)
-            accepted.close()
         except BaseException:
             handshake.connection_lost(None)
-            accepted.close()
             raise
