@@ -1,27 +1,30 @@
-"""A client as a flow: it connects when collected, reconnects when the connection is lost, and cleans up by itself.
+"""A client that comes back: it says hello on every connection, and what it hears is one flow over all of them.
 
-Run examples/chat.py, then this.
+Run examples/chat.py, then this; stop the chat and start it again.
 """
 
 import sys
-from collections.abc import AsyncIterator
 
 import anyio
 
-from flowsock import Backoff, SessionAborted, connect, flow
+from flowsock import Backoff, Session, Waiting, coroutine_scope, reconnecting
 
 
-@flow
-async def said_in(url: str, greeting: str) -> AsyncIterator[str]:
-    async with connect[str, str](url) as session:
-        await session.send(greeting)
-        async for text in session.incoming:
-            yield text
+async def greet(session: Session[str, str]) -> None:
+    await session.send("hello, I only listen")
 
 
-async def main(url: str) -> None:
-    feed = said_in(url, "hello, I only listen").retry(OSError, SessionAborted, attempts=5, backoff=Backoff(0.5))
-    await feed.take(3).collect(print)
+def report(state: object) -> None:
+    if isinstance(state, Waiting):
+        print(f"{state.error}; again in {state.seconds:.1f} s", file=sys.stderr)
+
+
+async def main(url: str, attempts: int = 5) -> None:
+    async with coroutine_scope() as scope:
+        async with reconnecting[str, str](url, setup=greet, backoff=Backoff(0.5), attempts=attempts) as link:
+            link.state.on_each(report).launch_in(scope)
+            await link.incoming.take(3).collect(print)
+        scope.cancel()
 
 
 if __name__ == "__main__":

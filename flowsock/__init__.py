@@ -14,6 +14,7 @@ Channels
 Sessions
     `App` routes, `Session` is one WebSocket, `serve` and ``app.run()`` serve, `connect` is the client. `SlowReader` says what
     happens to messages for a peer that does not read. `RawSession` and `connect_raw` are for whoever wants each `Frame`.
+    `reconnecting` keeps a `Link` to a server, over one session after another.
 
 Errors are in `flowsock.errors`, what tests need in `flowsock.testing`. Everything runs on asyncio, uvloop and trio.
 """
@@ -84,8 +85,15 @@ if TYPE_CHECKING:
     from flowsock.sessions.client import connect as connect
     from flowsock.sessions.config import WebSocketConfig as WebSocketConfig
     from flowsock.sessions.guards import reject as reject
+    from flowsock.sessions.link import Link as Link
+    from flowsock.sessions.link_state import Connected as Connected
+    from flowsock.sessions.link_state import Connecting as Connecting
+    from flowsock.sessions.link_state import LinkState as LinkState
+    from flowsock.sessions.link_state import Stopped as Stopped
+    from flowsock.sessions.link_state import Waiting as Waiting
     from flowsock.sessions.raw_client import connect_raw as connect_raw
     from flowsock.sessions.raw_session import RawSession as RawSession
+    from flowsock.sessions.reconnecting import reconnecting as reconnecting
     from flowsock.sessions.server import Server as Server
     from flowsock.sessions.server import serve as serve
     from flowsock.sessions.server_config import ServerConfig as ServerConfig
@@ -105,8 +113,12 @@ _LAZY = {
     "App": "flowsock.sessions.app",
     "CloseCode": "flowsock.wire.close",
     "CloseReason": "flowsock.wire.close",
+    "Connected": "flowsock.sessions.link_state",
+    "Connecting": "flowsock.sessions.link_state",
     "Deflate": "flowsock.wire.deflate",
     "Frame": "flowsock.wire.frame",
+    "Link": "flowsock.sessions.link",
+    "LinkState": "flowsock.sessions.link_state",
     "Opcode": "flowsock.wire.frame",
     "RawSession": "flowsock.sessions.raw_session",
     "Request": "flowsock.wire.request",
@@ -115,10 +127,13 @@ _LAZY = {
     "ServerConfig": "flowsock.sessions.server_config",
     "Session": "flowsock.sessions.session",
     "SlowReader": "flowsock.sessions.slow_reader",
+    "Stopped": "flowsock.sessions.link_state",
+    "Waiting": "flowsock.sessions.link_state",
     "WebSocketConfig": "flowsock.sessions.config",
     "connect": "flowsock.sessions.client",
     "connect_raw": "flowsock.sessions.raw_client",
     "reject": "flowsock.sessions.guards",
+    "reconnecting": "flowsock.sessions.reconnecting",
     "serve": "flowsock.sessions.server",
 }
 
@@ -140,6 +155,8 @@ __all__ = (
     "CloseCode",
     "CloseReason",
     "CompletableDeferred",
+    "Connected",
+    "Connecting",
     "Deflate",
     "Emitter",
     "Flow",
@@ -149,6 +166,8 @@ __all__ = (
     "HandshakeRejected",
     "Job",
     "JobCancelled",
+    "Link",
+    "LinkState",
     "MutableSharedFlow",
     "MutableStateFlow",
     "NoSuchElement",
@@ -170,6 +189,8 @@ __all__ = (
     "SharingStarted",
     "SlowReader",
     "StateFlow",
+    "Stopped",
+    "Waiting",
     "WebSocketConfig",
     "WouldBlock",
     "as_flow",
@@ -191,6 +212,7 @@ __all__ = (
     "merge",
     "on_timeout",
     "produce",
+    "reconnecting",
     "reject",
     "select",
     "select_unbiased",

@@ -122,11 +122,14 @@ class HandshakeRejected(HandshakeError):
     Attributes:
         status: The HTTP status code.
         headers: The response's header fields, names in lower case.
-        body: The start of the response's body (as much as arrived with the head, at most 64 KiB).
+        body: The response's body (as much as arrived in time, at most 64 KiB).
     """
 
     def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        super().__init__(f"the server answered {status} instead of 101 (Switching Protocols)")
+        location = headers.get("location")
+        # The server wrote it: what it may do to a terminal or a log is escaped, and cut.
+        target = "" if location is None else f" and points to {location[:200]!r}: redirects are not followed"
+        super().__init__(f"the server answered {status} instead of 101 (Switching Protocols){target}")
         self.status = status
         self.headers = headers
         self.body = body

@@ -14,7 +14,7 @@ import anyio
 import msgspec
 import pytest
 
-from flowsock import App, Frame, Opcode, SessionAborted, connect, connect_raw, serve
+from flowsock import App, Frame, Opcode, connect, connect_raw, serve
 from tests.sessions.asgi_host import Host
 from tests.sessions.support import until
 
@@ -181,11 +181,12 @@ def test_supervisor_restarts_one_and_gives_the_other_up() -> None:
     ]
 
 
-async def test_client_gives_up_when_nobody_answers() -> None:
+async def test_client_gives_up_when_nobody_answers(capsys: pytest.CaptureFixture[str]) -> None:
     sys.path.insert(0, str(EXAMPLES))
     try:
-        said_in = import_module("client").said_in
+        main = import_module("client").main
     finally:
         sys.path.remove(str(EXAMPLES))
     with pytest.raises(OSError, match=re.compile("refused|Connect", re.IGNORECASE)):
-        await said_in("ws://127.0.0.1:1/", "hello").retry(SessionAborted, attempts=2).collect()
+        await main("ws://127.0.0.1:1/", attempts=2)
+    assert "again in 0." in capsys.readouterr().err

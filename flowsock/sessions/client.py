@@ -24,6 +24,7 @@ from flowsock.wire.http import Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from socket import socket
     from ssl import SSLContext
     from types import TracebackType
 
@@ -43,18 +44,21 @@ class connect(Generic[In, Out]):
     ``connect[In, Out](url)`` chooses the message types as the annotation of a handler does.
 
     Args:
-        url: ``ws://`` or ``wss://``; the latter verifies the server's certificate against the system's authorities.
-        ssl: Another context for ``wss://``: with authorities of one's own, or a certificate of the client.
+        url: ``ws://`` or ``wss://``; the latter verifies the server's certificate against the system's authorities. An answer
+            that points elsewhere is not followed.
         headers: More header fields for the opening request.
         subprotocols: What to offer, the preferred first; ``session.subprotocol`` tells what was chosen.
         open_timeout: Seconds until the session must be open.
         driver: What to connect with, if not the running event loop's sockets.
+        ssl: A TLS context of your own, for other authorities or a client's certificate.
+        socket: A connected stream socket to use in place of a new connection, as proxy libraries give it; it is closed with
+            the session, also if none can be opened.
         settings: Override the defaults of `WebSocketConfig`.
 
     Raises:
-        ValueError: the URL or a header is malformed, or there is a context for TLS and a URL without.
+        ValueError: the URL or a header is malformed, ``ssl`` is given for a ``ws://`` address, or the socket is not connected.
         TypeError: there is no such setting, no codec for a message type, or ``subprotocols`` is one string.
-        OSError: the server cannot be reached.
+        OSError: the server cannot be reached, or its certificate is not trusted (``ssl.SSLCertVerificationError``).
         TimeoutError: the session was not open in time.
         HandshakeRejected: the server answered otherwise than with 101; carries its answer.
         HandshakeError: the server's answer is no answer to the request.
@@ -77,12 +81,16 @@ class connect(Generic[In, Out]):
         ssl: SSLContext | None = None,
         open_timeout: float = 10.0,
         driver: Driver | None = None,
+        socket: socket | None = None,
         **settings: Any,
     ) -> None:
         self._url = parse_url(url)
         if ssl is not None and not self._url.secure:
-            raise ValueError(f"a context for TLS needs a wss:// address, and this is none: {url!r}")
+            raise ValueError(f"ssl= is for wss:// addresses, and this is none: {url!r}")
+        if socket is not None and not _is_connected(socket):
+            raise ValueError("socket= takes a connected socket, and this one is not")
         self._ssl = ssl
+        self._socket = socket
         self._config = self._make_config(settings)
         self._subprotocols = subprotocol_names(subprotocols)
         self._open_timeout = open_timeout
@@ -117,6 +125,9 @@ class connect(Generic[In, Out]):
         with move_on_after(self._open_timeout):
             answered = await self._shake_hands(driver, handshake)
         if answered is None:
+            if (refusal := handshake.refusal()) is not None:
+                # Only the end of its content was too late.
+                check_response(refusal, self._key)
             raise TimeoutError(f"no session with {self._url.authority} within {self._open_timeout:g} s")
         transport, agreement = answered
         terms = Terms(
@@ -137,12 +148,7 @@ class connect(Generic[In, Out]):
         return session
 
     async def _shake_hands(self, driver: Driver, handshake: ClientHandshake) -> tuple[HandshakeTransport, Agreement]:
-        context = self._ssl
-        if self._url.secure and context is None:
-            from ssl import create_default_context
-
-            context = create_default_context()
-        transport = await driver.open(handshake, self._url.host, self._url.port, context)
+        transport = await self._reach(driver, handshake)
         try:
             transport.write(self._head)
             answer, offered = await handshake.answer(), self._config.deflate
@@ -150,6 +156,18 @@ class connect(Generic[In, Out]):
         except BaseException:
             transport.abort()
             raise
+
+    async def _reach(self, driver: Driver, handshake: ClientHandshake) -> HandshakeTransport:
+        if self._socket is not None:
+            return await driver.adopt(handshake, self._socket, self._url.host, self._tls())
+        return await driver.open(handshake, self._url.host, self._url.port, self._tls())
+
+    def _tls(self) -> SSLContext | None:
+        if not self._url.secure or self._ssl is not None:
+            return self._ssl
+        from ssl import create_default_context
+
+        return create_default_context()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -186,3 +204,11 @@ class connect(Generic[In, Out]):
                 await drop_session(session)
         finally:
             self._keepalive.discard(session.connection)
+
+
+def _is_connected(sock: socket) -> bool:
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ClientHandshake(Handshake):
-    """Read the head of the server's answer."""
+    """Read the server's answer."""
 
     __slots__ = ("_answer", "_reader", "_waiting")
 
@@ -47,7 +47,11 @@ class ClientHandshake(Handshake):
         if self._answer is None:
             lost = HandshakeError("the server closed the connection before it answered the opening request")
             lost.__cause__ = error
-            self._settle(lost)
+            self._settle(self.refusal() or lost)
+
+    def refusal(self) -> ResponseHead | None:
+        """Give what there is of an answer that opens no session, or ``None``."""
+        return self._reader.end()
 
     def _settle(self, answer: ResponseHead | HandshakeError) -> None:
         self._answer = answer

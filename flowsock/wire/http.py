@@ -1,6 +1,6 @@
-"""Reading HTTP/1.1 heads with h11, of which nothing leaves this file (RFC 9112).
+"""Reading HTTP/1.1 with h11, of which nothing leaves this file (RFC 9112).
 
-Only what a WebSocket endpoint needs: one head a connection, and no request bodies.
+Only what a WebSocket endpoint needs: one head a connection, no request bodies, and the start of a refusal's.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 _absolute: Final = re.compile(r"(?:http|ws)s?://([^/?#]*)((?:[/?].*)?)", re.IGNORECASE)
+_MAX_BODY: Final = 64 * 1024
 
 
 class RequestReader:
@@ -109,53 +110,89 @@ def _check_body(request: Request) -> None:
 
 
 class ResponseReader:
-    """Read the head of the response to an opening handshake from bytes as they arrive.
+    """Read the response to an opening handshake from bytes as they arrive: the head, and what a refusal says.
 
     Attributes:
         trailing: The bytes behind a 101: the server's first frames, if it was in a hurry.
     """
 
-    __slots__ = ("_buffer", "trailing")
+    __slots__ = ("_buffer", "_refusal", "trailing")
 
     def __init__(self) -> None:
         self._buffer = HeadBuffer()
+        self._refusal: _Refusal | None = None
         self.trailing = b""
 
     def feed(self, data: bytes) -> ResponseHead | None:
-        """Take received bytes, give the answer once its head is there; feed nothing more then.
+        """Take received bytes, give the answer once it is there; feed nothing more then.
 
         Other informational responses than 101 are skipped (RFC 9110 section 15.2).
 
         Raises:
             HandshakeError: The answer is malformed or too long.
         """
-        while (head := self._feed(data)) is not None:
-            status, headers = _parse_response(head)
+        while self._refusal is None:
+            head = self._feed_head(data)
+            if head is None:
+                return None
             data = self._buffer.trailing
+            status, headers, connection = _parse_response(head)
             if status == HTTPStatus.SWITCHING_PROTOCOLS:
                 self.trailing = data
                 return ResponseHead(status, headers)
             if status >= 200:
-                return ResponseHead(status, headers, data)
+                self._refusal = _Refusal(status, headers, connection)
             self._buffer = HeadBuffer()
-        return None
+        return self._refusal.answer() if self._refusal.feed(data) else None
 
-    def _feed(self, data: bytes) -> bytes | None:
+    def end(self) -> ResponseHead | None:
+        """Give what there is of a refusal when nothing more comes, or ``None``."""
+        return None if self._refusal is None else self._refusal.answer()
+
+    def _feed_head(self, data: bytes) -> bytes | None:
         try:
             return self._buffer.feed(data)
         except BadRequest as error:
             raise HandshakeError(f"the server's answer is malformed: {error.message}") from None
 
 
-def _parse_response(head: bytes) -> tuple[int, Headers]:
+class _Refusal:
+    """An answer that opens no session, whose content is being read, up to a limit."""
+
+    __slots__ = ("_body", "_connection", "_headers", "_status")
+
+    def __init__(self, status: int, headers: Headers, connection: h11.Connection) -> None:
+        self._status = status
+        self._headers = headers
+        self._connection = connection
+        self._body = bytearray()
+
+    def feed(self, data: bytes) -> bool:
+        """Take received bytes, tell whether that is all, or enough."""
+        try:
+            if data:
+                self._connection.receive_data(data)
+            while isinstance(event := self._connection.next_event(), h11.Data):
+                self._body += event.data
+        except h11.RemoteProtocolError:
+            # A refusal is one also if its end is malformed.
+            return True
+        return isinstance(event, h11.EndOfMessage) or len(self._body) >= _MAX_BODY
+
+    def answer(self) -> ResponseHead:
+        return ResponseHead(self._status, self._headers, bytes(self._body[:_MAX_BODY]))
+
+
+def _parse_response(head: bytes) -> tuple[int, Headers, h11.Connection]:
     connection = h11.Connection(h11.CLIENT)
     # h11 reads an answer only to a question, and 101 only to one that asked for it.
     question = [("Host", "_"), ("Connection", "Upgrade"), ("Upgrade", "websocket")]
     connection.send(h11.Request(method="GET", target="/", headers=question))
+    connection.send(h11.EndOfMessage())
     connection.receive_data(head)
     try:
         event = connection.next_event()
         assert isinstance(event, h11.Response | h11.InformationalResponse)
-        return event.status_code, _decode_headers(event.headers)
+        return event.status_code, _decode_headers(event.headers), connection
     except (h11.RemoteProtocolError, ValueError):
         raise HandshakeError("the server's answer is malformed") from None

@@ -22,7 +22,7 @@ class ResponseHead:
     Args:
         status: The final status, or 101.
         headers: The header fields.
-        body: As much of the content as came with the head; empty for 101.
+        body: The content, 64 KiB at most; empty for 101.
     """
 
     status: int

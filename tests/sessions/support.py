@@ -16,8 +16,9 @@ from flowsock.sessions.connection import Connection
 from flowsock.sessions.raw_connection import RawConnection
 from flowsock.sessions.server import serve
 from flowsock.sessions.terms import Terms
+from flowsock.wire.handshake import accept_key
 from flowsock.wire.request import Request
-from tests.sessions.lines import dial
+from tests.sessions.lines import answering, dial
 from tests.wire.support import MASK, frame
 
 if TYPE_CHECKING:
@@ -191,6 +192,33 @@ async def open_peer(server: Server, path: str = "/", *, receive_buffer: int | No
         head = await peer.head()
         assert head.startswith("HTTP/1.1 101 "), head
         yield peer
+
+
+@asynccontextmanager
+async def raw_server(talk: Callable[[Peer], Awaitable[None]]) -> AsyncIterator[str]:
+    """A server made of bytes, so that it can misbehave; gives the URL."""
+
+    async def serve_one(line: Raw) -> None:
+        try:
+            await talk(Peer(line))
+        except (ConnectionError, EOFError):
+            pass
+        finally:
+            line.hang_up()
+
+    async with answering(serve_one) as port:
+        yield f"ws://127.0.0.1:{port}/"
+
+
+async def accept(peer: Peer, *behind: bytes, fields: str = "") -> None:
+    """Read the opening request and answer it, with frames right behind."""
+    head = await peer.head()
+    (key,) = [line.partition(": ")[2] for line in head.split("\r\n") if line.lower().startswith("sec-websocket-key")]
+    answer = (
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Accept: {accept_key(key)}\r\n{fields}\r\n"
+    )
+    await peer.send(answer.encode(), *behind)
 
 
 def ws(server: Server, path: str = "/") -> str:

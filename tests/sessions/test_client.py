@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
-from contextlib import asynccontextmanager
-from shutil import which
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 import pytest
-from anyio.abc import SocketAttribute
-from anyio.streams.tls import TLSListener
 
 from flowsock import (
     App,
@@ -26,31 +21,23 @@ from flowsock import (
 )
 from flowsock.sessions.client_handshake import ClientHandshake
 from flowsock.sessions.url import WebSocketURL, parse_url
-from flowsock.wire.handshake import accept_key
-from tests.sessions.conftest import ASYNCIO, SOCKETS
-from tests.sessions.lines import answering
+from tests.sessions.conftest import ASYNCIO
 from tests.sessions.support import (
     BOUND,
     Bench,
     HandedOver,
     Peer,
     Story,
+    accept,
     close,
     close_frame,
     failures,
     handling,
+    raw_server,
     until,
     ws,
 )
 from tests.wire.support import frame
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-    from pathlib import Path
-
-    from anyio.abc import AnyByteStream
-
-    from tests.sessions.lines import Raw
 
 pytestmark = pytest.mark.anyio
 
@@ -61,33 +48,6 @@ async def echo(session: Session) -> None:
 
 async def sleeper(session: Session) -> None:
     await anyio.sleep_forever()
-
-
-@asynccontextmanager
-async def raw_server(talk: Callable[[Peer], Awaitable[None]]) -> AsyncIterator[str]:
-    """A server made of bytes, so that it can misbehave; gives the URL."""
-
-    async def serve_one(line: Raw) -> None:
-        try:
-            await talk(Peer(line))
-        except (ConnectionError, EOFError):
-            pass
-        finally:
-            line.hang_up()
-
-    async with answering(serve_one) as port:
-        yield f"ws://127.0.0.1:{port}/"
-
-
-async def accept(peer: Peer, *behind: bytes, fields: str = "") -> None:
-    """Read the opening request and answer it, with frames right behind."""
-    head = await peer.head()
-    (key,) = [line.partition(": ")[2] for line in head.split("\r\n") if line.lower().startswith("sec-websocket-key")]
-    answer = (
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Accept: {accept_key(key)}\r\n{fields}\r\n"
-    )
-    await peer.send(answer.encode(), *behind)
 
 
 # Opening
@@ -185,34 +145,6 @@ async def test_a_server_that_does_not_answer_is_given_up_and_left() -> None:
                 pytest.fail("opened")
         with anyio.fail_after(BOUND):
             await left.wait()
-
-
-@pytest.mark.parametrize("anyio_backend", SOCKETS, indirect=True)
-@pytest.mark.skipif(which("openssl") is None, reason="makes its certificate with openssl")
-async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
-    key, certificate = str(tmp_path / "key"), str(tmp_path / "certificate")
-    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    await anyio.run_process(
-        [*make, "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate]
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-
-    async def connected(_stream: object) -> None:
-        pytest.fail("the client trusted it")
-
-    async def refused(_error: BaseException, stream: AnyByteStream) -> None:
-        await anyio.aclose_forcefully(stream)
-
-    sockets = await anyio.create_tcp_listener(local_host="127.0.0.1")
-    port = sockets.extra(SocketAttribute.local_port)
-    async with TLSListener(sockets, context) as listener, anyio.create_task_group() as tasks:
-        listener.handle_handshake_error = refused  # type: ignore[method-assign, assignment]
-        tasks.start_soon(listener.serve, connected)
-        with pytest.raises(ssl.SSLCertVerificationError, match="self-signed"):
-            async with connect(f"wss://127.0.0.1:{port}/"):
-                pytest.fail("opened")
-        tasks.cancel_scope.cancel()
 
 
 async def test_cancelling_while_opening_leaves_the_server() -> None:

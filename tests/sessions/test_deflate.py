@@ -29,8 +29,19 @@ from flowsock.wire.deflate import DeflateStatistics
 from flowsock.wire.deflate_codec import DeflateCodec
 from flowsock.wire.deflater import Deflater
 from flowsock.wire.handshake import Agreement
-from tests.sessions.support import BOUND, ManualClock, Peer, RecordingTransport, handling, opening, raw_peer, until, ws
-from tests.sessions.test_client import accept, raw_server
+from tests.sessions.support import (
+    BOUND,
+    ManualClock,
+    Peer,
+    RecordingTransport,
+    accept,
+    handling,
+    opening,
+    raw_peer,
+    raw_server,
+    until,
+    ws,
+)
 
 pytestmark = pytest.mark.anyio
 

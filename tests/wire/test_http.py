@@ -170,14 +170,44 @@ def test_response_is_read_and_what_follows_is_kept() -> None:
 
 def test_response_other_than_101_has_the_start_of_its_body() -> None:
     reader = ResponseReader()
-    answer = reader.feed(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 100\r\n\r\nno")
-    assert answer == ResponseHead(403, Headers({"content-length": "100"}), b"no")
+    assert reader.end() is None
+    assert reader.feed(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 100\r\n\r\nno") is None
+    assert reader.end() == ResponseHead(403, Headers({"content-length": "100"}), b"no")
     assert reader.trailing == b""
 
 
 def test_response_of_http_1_0_is_read() -> None:
-    answer = ResponseReader().feed(b"HTTP/1.0 502 \r\n\r\n")
-    assert answer == ResponseHead(502, Headers())
+    reader = ResponseReader()
+    assert reader.feed(b"HTTP/1.0 502 \r\n\r\n") is None
+    assert reader.end() == ResponseHead(502, Headers())
+
+
+@pytest.mark.parametrize(
+    ("content", "body"),
+    [
+        (b"Content-Length: 5\r\n\r\nhello", b"hello"),
+        (b"Content-Length: 0\r\n\r\n", b""),
+        (b"Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n", b"hello"),
+        (b"Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\nnonsense\r\n", b"hel"),
+    ],
+)
+def test_a_refusal_is_read_to_its_end(content: bytes, body: bytes) -> None:
+    data = b"HTTP/1.1 403 Forbidden\r\n" + content
+    for cut in range(len(data)):
+        reader = ResponseReader()
+        assert reader.feed(data[:cut]) is None
+        answer = reader.feed(data[cut:])
+        assert answer is not None
+        assert (answer.status, answer.body) == (403, body)
+
+
+def test_a_refusal_is_read_up_to_a_limit() -> None:
+    reader = ResponseReader()
+    assert reader.feed(b"HTTP/1.1 403 Forbidden\r\n\r\n") is None
+    assert reader.feed(b"x" * 65535) is None
+    answer = reader.feed(b"y" * 100_000)
+    assert answer is not None
+    assert answer.body == b"x" * 65535 + b"y"
 
 
 def test_informational_responses_are_skipped() -> None:

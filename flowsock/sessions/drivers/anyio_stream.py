@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import anyio
-from anyio.abc import SocketListener
+from anyio.abc import SocketListener, SocketStream
 from anyio.streams.tls import TLSStream
 
 from flowsock.parking import WaitingRoom
@@ -19,10 +19,11 @@ from flowsock.sessions.tls import server_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from socket import socket
     from ssl import SSLContext
     from types import TracebackType
 
-    from anyio.abc import ByteStream, SocketStream, TaskGroup
+    from anyio.abc import ByteStream, TaskGroup
 
     from flowsock.sessions.address import Address
     from flowsock.sessions.drivers.driver import Listener
@@ -77,6 +78,9 @@ class AnyioDriver:
     async def open(self, handshake: Handshake, host: str, port: int, context: SSLContext | None) -> StreamTransport:
         return self.carry(await _connect(host, port, context), handshake)
 
+    async def adopt(self, handshake: Handshake, sock: socket, host: str, context: SSLContext | None) -> StreamTransport:
+        return self.carry(await _adopt(sock, host, context), handshake)
+
     def carry(self, stream: ByteStream, handshake: Handshake) -> StreamTransport:
         """Run a stream until it ends, beginning with a handshake."""
         return self.start(StreamTransport(stream, handshake), handshake)
@@ -104,6 +108,21 @@ async def _connect(host: str, port: int, context: SSLContext | None) -> ByteStre
     except OSError as error:
         # anyio hides the reason behind a message that says nothing.
         raise error.__cause__ if isinstance(error.__cause__, OSError) else error from None
+
+
+async def _adopt(sock: socket, host: str, context: SSLContext | None) -> ByteStream:
+    try:
+        stream = await SocketStream.from_socket(sock)
+    except BaseException:
+        sock.close()
+        raise
+    if context is None:
+        return stream
+    try:
+        return await TLSStream.wrap(stream, server_side=False, hostname=host, ssl_context=context)
+    except BaseException:
+        await anyio.aclose_forcefully(stream)
+        raise
 
 
 class AnyioListener:

@@ -12,6 +12,7 @@ from flowsock.sessions.tls import server_context
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Generator
+    from socket import socket
     from ssl import SSLContext
     from types import TracebackType
 
@@ -51,6 +52,16 @@ class AsyncioDriver:
     async def open(self, handshake: Handshake, host: str, port: int, context: SSLContext | None) -> HandshakeTransport:
         with _transports_on_asyncio():
             await self.clock.create_connection(cast("Any", lambda: handshake), host, port, ssl=context)
+        return handshake.transport
+
+    async def adopt(self, handshake: Handshake, sock: socket, host: str, context: SSLContext | None) -> HandshakeTransport:
+        make, name = cast("Any", lambda: handshake), None if context is None else host
+        try:
+            with _transports_on_asyncio():
+                await self.clock.create_connection(make, sock=sock, ssl=context, server_hostname=name)
+        except BaseException:
+            sock.close()
+            raise
         return handshake.transport
 
 

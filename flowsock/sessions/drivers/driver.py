@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from socket import socket
     from ssl import SSLContext
     from types import TracebackType
 
@@ -61,6 +62,14 @@ class Driver(Protocol):
 
     async def open(self, handshake: Handshake, host: str, port: int, context: SSLContext | None) -> HandshakeTransport:
         """Connect, over TLS if there is a context.
+
+        Raises:
+            OSError: there is no connection to be had.
+        """
+        ...
+
+    async def adopt(self, handshake: Handshake, sock: socket, host: str, context: SSLContext | None) -> HandshakeTransport:
+        """Take a socket that is connected already, and close it with the stream, or when it cannot be used.
 
         Raises:
             OSError: there is no connection to be had.
