@@ -91,17 +91,18 @@ class BacklogOutbox(Outbox):
             super().resume()
 
     def _judge(self) -> None:
-        """Give up a peer that has read nothing, or should have read everything by now."""
+        """Give up a peer that has read next to nothing, or should have read everything by now."""
         drained = self._count_drained()
         if self._policy is SlowReader.CLOSE:
             self._give_up()
         elif drained <= self._drained:
-            self._owner.give_up_slow_reader(f"the peer read nothing for {self._owner.config.send_timeout:g} s")
+            self._owner.give_up_slow_reader(f"the peer read next to nothing for {self._owner.config.send_timeout:g} s")
         else:
             self._drained = drained
             self._set_deadline(self._judge)
 
     def _count_drained(self) -> int:
+        # As seen from here: the system takes more bytes only when the peer has made room for many.
         return self.bytes_sent - self._transport.get_write_buffer_size()
 
     # The end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic
 
@@ -15,7 +16,7 @@ from flowsock.sessions.incoming import Incoming
 from flowsock.wire.close import CloseCode
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from flowsock.scopes.scope import Scope
     from flowsock.sessions.config import WebSocketConfig
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 In = TypeVar("In", default=str | bytes)
 Out = TypeVar("Out", default=str | bytes)
 
+_logger = logging.getLogger("flowsock")
 _NOTICE: Final = 1.0
 
 
@@ -186,18 +188,27 @@ class Session(Generic[In, Out]):
             return
         timeout = self._connection.config.close_timeout
         if self._incoming.collectors or len(self._connection.messages):
-            self._grace = self._clock.call_later(timeout, self._scope.cancel)
+            self._set_grace(timeout, self._cancel)
         else:
             # Whoever is about to collect is to find the end there, and not be cancelled on the way.
-            still = partial(self._cancel_unless_collected, self._incoming.collections)
-            self._grace = self._clock.call_later(min(_NOTICE, timeout), still)
+            self._set_grace(min(_NOTICE, timeout), partial(self._cancel_unless_collected, self._incoming.collections))
 
     def _cancel_unless_collected(self, collections: int) -> None:
-        assert self._scope is not None
         if self._incoming.collections == collections:
-            self._scope.cancel()
+            self._cancel()
         else:
-            self._grace = self._clock.call_later(self._connection.config.close_timeout, self._scope.cancel)
+            self._set_grace(self._connection.config.close_timeout, self._cancel)
+
+    def _cancel(self) -> None:
+        self.scope.cancel()
+        self._set_grace(self._connection.config.close_timeout, self._report)
+
+    def _report(self) -> None:
+        seconds = self._connection.config.close_timeout
+        _logger.warning("what runs for the session of %r did not end in %g s of being cancelled", self.request.path, seconds)
+
+    def _set_grace(self, delay: float, callback: Callable[[], object]) -> None:
+        self._grace = self._clock.call_later(delay, callback)
 
     def __repr__(self) -> str:
         state = "open" if self.is_open else f"closed: {self.close_reason}"

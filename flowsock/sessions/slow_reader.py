@@ -20,7 +20,8 @@ class SlowReader(StrEnum):
     """The sender waits; the session ends with 1013 when the peer has not caught up in ``send_timeout``."""
 
     DROP_OLDEST = "drop_oldest"
-    """A full queue loses its oldest message; the session ends with 1013 when the peer read nothing for ``send_timeout``."""
+    """A full queue loses its oldest message; the session ends with 1013 when the peer read so little for ``send_timeout`` that
+    nothing more could be written."""
 
     DROP_LATEST = "drop_latest"
     """A full queue takes no message more; the session ends as with `DROP_OLDEST`."""

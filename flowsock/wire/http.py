@@ -35,6 +35,7 @@ __all__ = [
 
 _absolute: Final = re.compile(r"(?:http|ws)s?://([^/?#]*)((?:[/?].*)?)", re.IGNORECASE)
 _MAX_BODY: Final = 64 * 1024
+_MAX_SKIPPED: Final = 16
 
 
 class RequestReader:
@@ -116,17 +117,18 @@ class ResponseReader:
         trailing: The bytes behind a 101: the server's first frames, if it was in a hurry.
     """
 
-    __slots__ = ("_buffer", "_refusal", "trailing")
+    __slots__ = ("_buffer", "_refusal", "_skipped", "trailing")
 
     def __init__(self) -> None:
         self._buffer = HeadBuffer()
+        self._skipped = 0
         self._refusal: _Refusal | None = None
         self.trailing = b""
 
     def feed(self, data: bytes) -> ResponseHead | None:
         """Take received bytes, give the answer once it is there; feed nothing more then.
 
-        Other informational responses than 101 are skipped (RFC 9110 section 15.2).
+        Other informational responses than 101 are skipped, up to 16 of them (RFC 9110 section 15.2).
 
         Raises:
             HandshakeError: The answer is malformed or too long.
@@ -142,6 +144,10 @@ class ResponseReader:
                 return ResponseHead(status, headers)
             if status >= 200:
                 self._refusal = _Refusal(status, headers, connection)
+                break
+            self._skipped += 1
+            if self._skipped > _MAX_SKIPPED:
+                raise HandshakeError(f"the server sent more than {_MAX_SKIPPED} informational responses, and no answer")
             self._buffer = HeadBuffer()
         return self._refusal.answer() if self._refusal.feed(data) else None
 

@@ -155,6 +155,8 @@ class StreamTransport:
         with anyio.CancelScope(shield=True) as last:
             last.cancel()
             await self._stream.aclose()
+        self._queue.clear()
+        self._queued = 0
         self._protocol.connection_lost(self._error)
 
     async def _guard(self, step: Callable[[], Awaitable[None]]) -> None:
