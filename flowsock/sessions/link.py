@@ -64,6 +64,16 @@ class Link(Generic[In, Out]):
     Attributes:
         incoming: The messages, a hot flow; of several collectors each message goes to one.
         state: `Connecting`, `Connected`, `Waiting` or `Stopped`.
+
+    >>> app = App()
+    >>> echo = app.websocket("/")(lambda session: session.incoming.collect(session.send))
+    >>> async with serve(app, port=0) as server, reconnecting(f"ws://127.0.0.1:{server.port}") as link:
+    ...     await link.send("hello")
+    ...     await link.incoming.first()
+    ...     await link.close()
+    ...     print(link.state.value)
+    'hello'
+    Stopped(error=SessionClosed('the session is closed: 1000 (NORMAL)'))
     """
 
     __slots__ = (

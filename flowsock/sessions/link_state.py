@@ -16,6 +16,9 @@ class Connecting:
 
     Attributes:
         attempt: How many attempts there were since the last stable session, this one included.
+
+    >>> Connecting(attempt=3)
+    Connecting(attempt=3)
     """
 
     attempt: int
@@ -27,6 +30,12 @@ class Connected:
 
     Attributes:
         session: That session.
+
+    >>> app = App()
+    >>> echo = app.websocket("/")(lambda session: session.incoming.collect(session.send))
+    >>> async with serve(app, port=0) as server, reconnecting(f"ws://127.0.0.1:{server.port}/") as link:
+    ...     await link.state.first(lambda state: isinstance(state, Connected))
+    Connected(session=<Session '/' open>)
     """
 
     session: Session[Any, Any] = field(eq=id)
@@ -39,6 +48,9 @@ class Waiting:
     Attributes:
         seconds: After how long.
         error: Why the last one failed, or its session ended.
+
+    >>> Waiting(seconds=0.5, error=ConnectionRefusedError("nobody listens"))
+    Waiting(seconds=0.5, error=ConnectionRefusedError('nobody listens'))
     """
 
     seconds: float
@@ -51,6 +63,9 @@ class Stopped:
 
     Attributes:
         error: Why: what ``incoming`` and ``send`` raise, or `SessionClosed` after a clean end, which completes ``incoming``.
+
+    >>> Stopped(SessionClosed(CloseReason(CloseCode.NORMAL)))
+    Stopped(error=SessionClosed('the session is closed: 1000 (NORMAL)'))
     """
 
     error: Exception = field(eq=id)

@@ -44,6 +44,12 @@ class reconnecting(Generic[In, Out]):
 
     Raises:
         ValueError, TypeError: an argument is not allowed, as for `connect` and `Backoff`.
+
+    >>> app = App()
+    >>> greeting = app.websocket("/")(lambda session: session.send("hello"))
+    >>> async with serve(app, port=0) as server, reconnecting[str, str](f"ws://127.0.0.1:{server.port}") as link:
+    ...     await link.incoming.to_list()
+    ['hello']
     """
 
     STOP_CODES: ClassVar = STOP_CODES

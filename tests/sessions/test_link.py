@@ -52,6 +52,7 @@ class Line:
         self.config = WebSocketConfig(**settings)
         self.sessions: list[Session[Any, Any]] = []
         self.transports: list[RecordingTransport] = []
+        self.clocks: list[ManualClock] = []
         self.dialled: list[float] = []
         self.left = 0
 
@@ -66,7 +67,8 @@ class Line:
     async def _open(self) -> AsyncIterator[Session[Any, Any]]:
         transport = RecordingTransport()
         terms = Terms(request=Request("GET", "/"), config=self.config, accepts=frozenset({str, bytes}))
-        session = terms.session(transport, ManualClock())
+        self.clocks.append(ManualClock())
+        session = terms.session(transport, self.clocks[-1])
         self.transports.append(transport)
         self.sessions.append(session)
         try:
@@ -204,6 +206,7 @@ async def test_what_the_collector_has_not_taken_when_the_line_is_lost_comes_firs
         b.line.receive(text("a"), text("b"), text("c"))
         b.line.lose()
         # Longer than the scope of a lost session lives.
+        b.line.clocks[-1].advance(100)
         await anyio.sleep(100)
         assert len(b.line.sessions) == 1
         async with coroutine_scope() as scope:

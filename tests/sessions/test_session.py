@@ -146,6 +146,24 @@ async def test_a_message_is_dispatched_and_answered_inside_the_read() -> None:
         scope.cancel()
 
 
+async def test_what_one_read_causes_is_gathered_but_not_without_bound() -> None:
+    stage = Stage(outgoing_high_water=1000)
+
+    def multiply(message: str) -> None:
+        for _ in range(10):
+            stage.session.send(message * 100)
+
+    async with stage.scope() as scope:
+        stage.session.incoming.on_each(multiply).launch_in(scope)
+        await stage.settle()
+        stage.receive(text("abc"), text("def"))
+        sizes = [len(data) for data in stage.transport.writes]
+        assert sum(sizes) == 20 * (4 + 300)
+        assert len(sizes) < 20
+        assert max(sizes) <= 1000 + 4 + 300
+        scope.cancel()
+
+
 async def test_reading_pauses_for_a_busy_collector_and_resumes_when_it_has_caught_up() -> None:
     stage = Stage(incoming_queue=4)
     gate = anyio.Event()
