@@ -195,6 +195,13 @@ class Channel(Generic[T]):
 
         Raises:
             ChannelClosed: the channel was closed and is empty (or whatever error it was closed with).
+
+        >>> channel = Channel(1)
+        >>> channel.send_nowait("last")
+        >>> channel.close()
+        True
+        >>> await channel.receive(closed=None), await channel.receive(closed=None)
+        ('last', None)
         """
         if closed is not NOTHING and self.is_closed_for_receive:
             return self.end_as(closed)
@@ -286,6 +293,12 @@ class Channel(Generic[T]):
         """Cancel the channel when the block ends, however it ends: ``with channel.consume(): …`` (Kotlin: ``consume``).
 
         Law: an error that leaves the block becomes the cause. A plain ``async for`` that is left early leaves the channel open.
+
+        >>> with Channel().consume() as channel:
+        ...     channel.is_closed_for_send
+        False
+        >>> channel.is_closed_for_send
+        True
         """
         try:
             yield self

@@ -162,8 +162,9 @@ class Flow(Generic[T_co]):
         """Collect into a new channel, in a job of the scope.
 
         Law: the channel is closed when the flow completes. The flow's failure closes the channel with it, after what was sent,
-        and is the scope's. Cancelling the channel cancels the collection; closing it ends that at its next value. A `buffer`
-        right above merges with the capacity, as two buffers do.
+        and is the scope's. Cancelling the channel cancels the collection; closing it ends that at its next value. If the job is
+        cancelled, receivers get `JobCancelled` after what was sent. A `buffer` right above merges with the capacity, as two
+        buffers do.
 
         Raises:
             ValueError: the capacity is negative and none of the named ones.

@@ -190,6 +190,12 @@ class Job(ABC, Generic[T_co]):
 
         Returns:
             What withdraws the handler.
+
+        >>> async with coroutine_scope() as scope:
+        ...     job = scope.launch(sleep, 3600, name="sleeper")
+        ...     withdraw = job.invoke_on_completion(print)
+        ...     job.cancel("it is late")
+        job 'sleeper' was cancelled: it is late
         """
         if self._completed:
             handler(self._error or self._cancellation)

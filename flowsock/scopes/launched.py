@@ -55,7 +55,9 @@ class LaunchedJob(Job[T_co]):
     async def run(self) -> None:
         try:
             with self._cancel_scope:
-                await self._until_started()
+                if not self._started:
+                    self._sleeper = new_sleeper()
+                    await self._sleeper
                 await self._attempts(None if self._restart is None else self._restart.budget())
         except get_cancelled_exc_class():
             self.cancel("a scope around it was cancelled", cause=self.cancellation)
@@ -71,11 +73,6 @@ class LaunchedJob(Job[T_co]):
             raise
         finally:
             del self._function
-
-    async def _until_started(self) -> None:
-        if not self._started:
-            self._sleeper = new_sleeper()
-            await self._sleeper
 
     async def _attempts(self, budget: RestartBudget | None) -> None:
         while True:
