@@ -81,7 +81,7 @@ class TrustedProxies:
         return request
 
     def _trusts(self, client: str | None) -> bool:
-        if client is None:
+        if client is None or not self.networks:
             return UNIX in self.networks
         address = ip_address(client)
         return any(not isinstance(network, str) and address in network for network in self.networks)

@@ -73,7 +73,8 @@ def _parse_request(head: bytes) -> Request:
         raise BadRequest(400, "malformed request") from None
     request = Request(event.method.decode(), event.target.decode(), headers, event.http_version.decode())
     _check_request(request)
-    return evolve(request, target=_origin_form(request))
+    target = _origin_form(request)
+    return request if target == request.target else evolve(request, target=target)
 
 
 def _decode_headers(fields: Iterable[tuple[bytes, bytes]]) -> Headers:
