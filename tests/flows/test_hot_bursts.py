@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from itertools import count, pairwise
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowsock import BufferOverflow, MutableSharedFlow, MutableStateFlow, WouldBlock
+from flowsock import BufferOverflow, Flow, MutableSharedFlow, MutableStateFlow, WouldBlock
 from flowsock.testing.clock import virtual_time
 from tests.turns import settled
 
@@ -70,13 +71,15 @@ class Subscriber:
     Attributes:
         replayed: What the replay cache held when it came.
         since: The number of the first emission after it came.
+        lossless: Whether nothing may be dropped on the way to it.
         seen: What it saw.
         gone: Whether it has left.
     """
 
     gated: bool
     replayed: list[int]
-    since: int
+    since: int = -1
+    lossless: bool = False
     seen: list[int] = field(factory=list[int])
     gone: bool = False
     gate: anyio.Event = field(factory=anyio.Event)
@@ -87,6 +90,30 @@ class Subscriber:
             return None
         self.gate = anyio.Event()
         return self.gate.wait()
+
+
+def hesitant(value: int) -> Any:
+    """Turn out asynchronous now and then."""
+    return value if value % 3 else later(value)
+
+
+async def later(value: int) -> int:
+    await checkpoint()
+    return value
+
+
+LOSSLESS: tuple[Callable[[Flow[int]], Flow[int]], ...] = (
+    lambda flow: flow,
+    lambda flow: flow.buffer(2),
+    lambda flow: flow.map(hesitant),
+    lambda flow: flow.map(hesitant).buffer(1),
+    lambda flow: flow.take(1000),
+)
+LOSSY: tuple[Callable[[Flow[int]], Flow[int]], ...] = (
+    lambda flow: flow.conflate(),
+    lambda flow: flow.map(hesitant).buffer(1, on_buffer_overflow=BufferOverflow.DROP_OLDEST),
+)
+PIPELINES = (*LOSSLESS, *LOSSY)
 
 
 class Room:
@@ -123,11 +150,11 @@ class Room:
         except WouldBlock:
             self.refused.add(value)
 
-    def fast(self, _number: int) -> None:
-        self._tasks.start(lambda: self._collect(gated=False))
+    def fast(self, number: int) -> None:
+        self._tasks.start(lambda: self._collect(number, gated=False))
 
-    def slow(self, _number: int) -> None:
-        self._tasks.start(lambda: self._collect(gated=True))
+    def slow(self, number: int) -> None:
+        self._tasks.start(lambda: self._collect(number, gated=True))
 
     def proceed(self, number: int) -> None:
         if self.subscribers:
@@ -153,12 +180,13 @@ class Room:
         finally:
             self.waiting.discard(value)
 
-    async def _collect(self, *, gated: bool) -> None:
-        since = next(self._numbers)
-        subscriber = Subscriber(gated, self.shared.replay_cache, since)
+    async def _collect(self, number: int, *, gated: bool) -> None:
+        pipeline = PIPELINES[number % len(PIPELINES)]
+        lossless = self.policy is SUSPEND and pipeline in LOSSLESS
+        subscriber = Subscriber(gated, self.shared.replay_cache, next(self._numbers), lossless=lossless)
         self.subscribers.append(subscriber)
         try:
-            await self.shared.collect(subscriber.handle)
+            await pipeline(self.shared).collect(subscriber.handle)
         finally:
             subscriber.gone = True
 
@@ -177,7 +205,7 @@ class Room:
         assert not self.refused & set(subscriber.seen)
         if self.takes_back:
             assert not self.withdrawn & set(subscriber.seen)
-        if self.policy is not SUSPEND:
+        if not subscriber.lossless:
             return
         replayed = subscriber.seen[: len(subscriber.replayed)]
         assert replayed == subscriber.replayed[: len(replayed)]
@@ -276,7 +304,7 @@ class Watched:
         self._tasks.cancel_one(number)
 
     async def _collect(self, *, gated: bool) -> None:
-        subscriber = Subscriber(gated, [self.state.value], 0)
+        subscriber = Subscriber(gated, [self.state.value])
         self.subscribers.append(subscriber)
         try:
             await self.state.collect(subscriber.handle)

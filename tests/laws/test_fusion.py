@@ -219,6 +219,35 @@ async def test_values_are_in_order_when_a_stage_turns_out_asynchronous_now_and_t
         scope.cancel()
 
 
+async def test_a_stage_that_turns_out_asynchronous_while_the_collector_leaves_is_dropped_without_a_trace() -> None:
+    shared = MutableSharedFlow[int](extra_buffer_capacity=4)
+    begun: list[int] = []
+
+    async def stage(value: int) -> int:
+        begun.append(value)
+        return value
+
+    def hesitate(value: int) -> Any:
+        return value if value == 1 else stage(value)
+
+    async def explode(_value: int) -> None:
+        await a_while()
+        scope.launch(shared.emit, 2)  # comes at the collector's next turn, which is its last
+        raise ValueError("leaving")
+
+    async def collect() -> None:
+        with pytest.raises(ValueError, match="leaving"):
+            await shared.map(hesitate).buffer(4).collect(explode)
+
+    async with coroutine_scope() as scope:
+        scope.launch(collect)
+        await settled()
+        shared.emit_nowait(1)
+        await settled()
+        assert shared.subscription_count.value == 0
+    assert begun == []
+
+
 async def test_a_stage_that_turns_out_asynchronous_while_the_collector_is_busy_does_not_lag_the_room() -> None:
     """It gets a task of its own then, in the collector's context."""
     shared = MutableSharedFlow[int](extra_buffer_capacity=1)

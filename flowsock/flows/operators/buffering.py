@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import abstractmethod
+from contextlib import closing
 from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -114,21 +115,19 @@ class Subscribed(Buffered):
         channel = self.new_channel()
         consumer = ChannelSubscriber(channel, emit)
         subscription = self._hot.subscribe(self._chain(channel.send))
-        try:
+        with closing(consumer), closing(subscription):
             subscription.run_without_task(consumer.interrupt)
             await consumer.run(until_a_wait=True)
             # Either side has something to await. From here on the subscription can have a task of its own, for when its buffer
             # is full or a stage turns out asynchronous; it has the collector's context, whoever emitted.
             context = copy_context()
             async with task_group() as group:
-                subscription.start_when_needed(
-                    lambda: context.run(group.start_soon, partial(self._run_subscription, subscription, channel))
-                )
-                await consumer.run()
+                with closing(subscription):  # a group that is being left takes no new tasks
+                    subscription.start_when_needed(
+                        lambda: context.run(group.start_soon, partial(self._run_subscription, subscription, channel))
+                    )
+                    await consumer.run()
                 group.cancel_scope.cancel()
-        finally:
-            subscription.close()
-            consumer.close()
 
     @staticmethod
     async def _run_subscription(subscription: Subscriber[Any], channel: Channel[Any]) -> None:
