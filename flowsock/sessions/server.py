@@ -6,8 +6,9 @@ import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from anyio import Event, move_on_after, sleep
+from anyio import move_on_after, sleep
 
+from flowsock.parking import WaitingRoom
 from flowsock.scopes.groups import task_group
 from flowsock.sessions.access import log_response, log_session
 from flowsock.sessions.address import Address
@@ -87,7 +88,7 @@ class Server:
         self._open: set[Session[Any, Any]] = set()
         self._answering: set[ServerHandshake] = set()
         self._stopping = False
-        self._idle = Event()
+        self._idle = WaitingRoom()
 
     async def listen(self, driver: Driver, addresses: Sequence[Address]) -> None:
         """Begin to take connections; see `serve`."""
@@ -156,7 +157,7 @@ class Server:
             response = await page_response(request, page, handshake.deadline)
         finally:
             self._answering.discard(handshake)
-            self._idle.set()
+            self._idle.wake_all()
         self._answer(handshake, request, response)
 
     async def _run_session(self, handshake: ServerHandshake, request: Request, upgrade: Upgrade) -> None:
@@ -186,7 +187,7 @@ class Server:
             self._keepalive.discard(session.connection)
             self._app.sessions.discard(session)
             self._open.discard(session)
-            self._idle.set()
+            self._idle.wake_all()
             if self._config.access_log:
                 log_session(session, self._clock.time() - since)
 
@@ -197,8 +198,7 @@ class Server:
         with move_on_after(seconds):
             await self._say_goodbye(seconds)
             while self._open or self._answering:
-                self._idle = Event()
-                await self._idle.wait()
+                await self._idle.sleep()
 
     async def _say_goodbye(self, seconds: float) -> None:
         """Close the sessions a batch at a time, so that their clients do not all come back at once, in half of the time."""

@@ -362,6 +362,18 @@ async def test_silent_connections_do_not_hold_up_a_stopping_server() -> None:
         await context.__aexit__(None, None, None)
 
 
+async def test_two_drains_at_once_both_end_with_the_last_session() -> None:
+    with anyio.fail_after(BOUND):
+        async with handling(echo, drain_timeout=60) as server, open_peer(server) as peer:
+            await until(lambda: server.open_sessions)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(server.drain, 60)
+                tasks.start_soon(server.drain, 60)
+                assert await peer.frame() == close_frame(1001)
+                await anyio.wait_all_tasks_blocked()
+                await peer.send(close(1001))
+
+
 async def test_an_answer_that_nobody_reads_does_not_hold_up_a_stopping_server() -> None:
     app = App()
     app.get("/")(lambda: b"x" * 20_000_000)
