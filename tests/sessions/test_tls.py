@@ -153,5 +153,5 @@ def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_a_password(tmp_path
 
 
 def test_a_context_for_a_plain_address_is_refused() -> None:
-    with pytest.raises(ValueError, match="needs a wss:// address"):
+    with pytest.raises(ValueError, match="ssl= is for wss:// addresses"):
         connect("ws://127.0.0.1/", ssl=client_context())
