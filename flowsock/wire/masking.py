@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Masker = Callable[[bytes, bytes], bytes]
 
 SMALL: Final = 125
 """The longest payload whose length fits into the second byte of a frame."""
@@ -22,15 +27,8 @@ _BLOCK: Final = 1024
 _masks: Final[list[bytes]] = []
 
 
-def apply_mask(data: bytes, mask: bytes) -> bytes:
-    """Lay a mask over the data, or take it off.
-
-    Applying the same mask twice gives the data back.
-
-    Args:
-        data: The payload, or a piece of it that starts where the mask starts.
-        mask: Four bytes (RFC 6455 section 5.3).
-    """
+def mask_with_integers(data: bytes, mask: bytes) -> bytes:
+    """Do what `apply_mask` does, without anything compiled."""
     size = len(data)
     if size <= SMALL:
         number = int.from_bytes(mask + data)
@@ -50,6 +48,22 @@ def _apply_to_chunk(data: bytes, key: int) -> bytes:
     padding = -size % 4
     pattern = key * (_CHUNK_ONES >> 8 * (_CHUNK - size - padding)) >> 8 * padding
     return (int.from_bytes(data) ^ pattern).to_bytes(size)
+
+
+def compiled_masker() -> Masker | None:
+    """Find a masker in C, which the extra ``fast`` installs."""
+    try:
+        from websockets.speedups import apply_mask as masker
+    except ImportError:
+        return None
+    return masker
+
+
+apply_mask: Final[Masker] = compiled_masker() or mask_with_integers
+"""Lay a mask over the data, or take it off: applying the same mask twice gives the data back.
+
+Takes the payload, or a piece of it that starts where the mask starts, and the four bytes of the mask (RFC 6455 section 5.3).
+"""
 
 
 def new_mask() -> bytes:
