@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from flowsock.sessions.drivers.task_clock import TaskClock
+from tests.faults.support import memory_within
 from tests.sessions.support import BOUND, failures
 
 if TYPE_CHECKING:
@@ -121,3 +122,26 @@ async def test_time_is_the_event_loops() -> None:
     before = clock.time()
     await anyio.sleep(5)
     assert clock.time() - before == pytest.approx(5)
+
+
+async def test_cancelled_calls_are_forgotten_though_they_are_not_due() -> None:
+    log = Log()
+    async with running() as clock:
+        clock.call_later(1, log.note("kept"))
+        with memory_within(0.25):
+            for _ in range(10_000):
+                clock.call_later(3600, log.note("cancelled")).cancel()
+        await anyio.sleep(2)
+    assert log.calls == [("kept", 1)]
+
+
+async def test_a_call_that_is_cancelled_after_it_was_made_counts_for_nothing() -> None:
+    log = Log()
+    async with running() as clock:
+        made = [clock.call_later(1, log.note("made")) for _ in range(200)]
+        await anyio.sleep(2)
+        for timer in made:
+            timer.cancel()
+        clock.call_later(1, log.note("later"))
+        await anyio.sleep(2)
+    assert [name for name, _ in log.calls] == ["made"] * 200 + ["later"]
