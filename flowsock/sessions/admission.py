@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from anyio import CancelScope
+from anyio import current_time
 
 from flowsock.wire.response import plain_response
 
 if TYPE_CHECKING:
+    from anyio import CancelScope
+
     from flowsock.sessions.router import Page, Upgrade
     from flowsock.wire.request import Request
 
@@ -17,24 +19,28 @@ _logger = logging.getLogger("flowsock")
 
 FAILED: Final = plain_response(500, "internal error")
 _TOO_SLOW: Final = plain_response(503, "the request took too long to check", {"retry-after": "10"})
+# Nobody reads it; in the access log it is what other servers write there too.
+_LEFT: Final = plain_response(499, "the client has left")
 
 
-async def admit(request: Request, found: Upgrade | Page, deadline: float) -> object:
+async def admit(request: Request, found: Upgrade | Page, patience: CancelScope) -> object:
     """Give what the route's guard lets pass, or the response that turns the client away.
 
     Args:
-        deadline: The time, on the event loop's clock, that the guard has.
+        patience: Ends the guard: at its deadline, or sooner when the client has left.
     """
     entry = found.route.entry
     if entry.guard is None:
         return None
     admitted: object = _TOO_SLOW
     try:
-        with CancelScope(deadline=deadline) as scope:
+        with patience:
             admitted = await entry.guard.check(request, found.parameters)
     except Exception:
         _logger.exception("the guard of %r failed", entry.pattern.path)
         return FAILED
-    if scope.cancelled_caught:
+    if patience.cancelled_caught:
+        if current_time() < patience.deadline:
+            return _LEFT
         _logger.error("the guard of %r took too long", entry.pattern.path)
     return admitted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from anyio import current_time
+from anyio import CancelScope, current_time
 
 from flowsock.sessions.admission import admit
 from flowsock.sessions.asgi_request import request_of
@@ -57,7 +57,7 @@ async def _open(app: Router, call: AsgiCall) -> None:
         case Upgrade(route=route) if route.raw:
             await refuse(call, _NO_FRAMES)
         case Upgrade() as upgrade:
-            admitted = await admit(request, upgrade, current_time() + _PATIENCE)
+            admitted = await admit(request, upgrade, _patience())
             if isinstance(admitted, Response):
                 await refuse(call, admitted)
             else:
@@ -89,10 +89,14 @@ async def _answer(app: Router, call: AsgiCall) -> None:
         case Response() as response:
             pass
         case Page() as page:
-            response = await page_response(request, page, current_time() + _PATIENCE)
+            response = await page_response(request, page, _patience())
         case Upgrade():
             response = _NO_SESSIONS
     await respond(call, response, head_only=request.method == "HEAD")
+
+
+def _patience() -> CancelScope:
+    return CancelScope(deadline=current_time() + _PATIENCE)
 
 
 async def _live(app: Router, call: AsgiCall) -> None:

@@ -15,6 +15,8 @@ from flowsock.sessions.admission import FAILED, admit
 from flowsock.wire.response import Response, plain_response
 
 if TYPE_CHECKING:
+    from anyio import CancelScope
+
     from flowsock.sessions.router import Page
     from flowsock.wire.headers import HeadersLike
     from flowsock.wire.request import Request
@@ -24,9 +26,13 @@ _logger = logging.getLogger("flowsock")
 _COMMON: Final = (("cache-control", "no-cache"), ("x-content-type-options", "nosniff"))
 
 
-async def page_response(request: Request, page: Page, deadline: float) -> Response:
-    """Give the answer to a request for a page: the guard's, the page, or 500 and one log entry."""
-    admitted = await admit(request, page, deadline)
+async def page_response(request: Request, page: Page, patience: CancelScope) -> Response:
+    """Give the answer to a request for a page: the guard's, the page, or 500 and one log entry.
+
+    Args:
+        patience: Ends the guard, and not the page; see `admit`.
+    """
+    admitted = await admit(request, page, patience)
     if isinstance(admitted, Response):
         return admitted
     route = page.route

@@ -154,7 +154,7 @@ class Server:
     async def _run_page(self, handshake: ServerHandshake, request: Request, page: Page) -> None:
         self._answering.add(handshake)
         try:
-            response = await page_response(request, page, handshake.deadline)
+            response = await page_response(request, page, handshake.patience())
         finally:
             self._answering.discard(handshake)
             self._idle.wake_all()
@@ -162,7 +162,7 @@ class Server:
 
     async def _run_session(self, handshake: ServerHandshake, request: Request, upgrade: Upgrade) -> None:
         try:
-            admitted = await admit(request, upgrade, handshake.deadline)
+            admitted = await admit(request, upgrade, handshake.patience())
             if self._stopping:
                 admitted = _STOPPING
             if isinstance(admitted, Response):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
+from anyio import CancelScope
 from attrs import evolve
 
 from flowsock.sessions.handshake import Handshake
@@ -45,6 +46,7 @@ class ServerHandshake(Handshake):
         "_dropped",
         "_on_request",
         "_patience",
+        "_presence",
         "_reader",
         "_refusal",
         "_timer",
@@ -70,6 +72,7 @@ class ServerHandshake(Handshake):
         self._patience = timeout if refusal is None else min(timeout, _BRIEF)
         self._reader: RequestReader | None = RequestReader()
         self._timer: Timer | None = None
+        self._presence: CancelScope | None = None
         self._answered = False
         self._connected = False
         self._dropped = False
@@ -120,7 +123,14 @@ class ServerHandshake(Handshake):
 
     def connection_lost(self, error: Exception | None) -> None:
         super().connection_lost(error)
+        if self._presence is not None:
+            self._presence.cancel()
         self._finished()
+
+    def patience(self) -> CancelScope:
+        """Make the scope for what the client waits for; it ends at the deadline, or when the client has left."""
+        self._presence = CancelScope(deadline=self.deadline)
+        return self._presence
 
     def answer(self, response: Response, *, head_only: bool = False) -> None:
         """Write a response, and close."""

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from flowsock import App, HandshakeRejected, Request, Response, Session, connect, reject, serve
-from tests.sessions.support import failures, raw_peer, request_head, until, ws
+from tests.sessions.support import BOUND, failures, opening, raw_peer, request_head, until, ws
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -182,3 +182,29 @@ def test_a_rejection_holds_what_it_says() -> None:
     assert reject(302, "over there", {"location": "/login"}).headers.get("location") == "/login"
     with pytest.raises(ValueError, match="malformed value"):
         reject(401, "", {"x": "a\r\nb"})
+
+
+@pytest.mark.parametrize("kind", ["session", "page"])
+async def test_a_guard_ends_when_its_client_has_left(kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    app = App()
+    began, ended = anyio.Event(), anyio.Event()
+
+    async def think(request: Request) -> None:
+        began.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            ended.set()
+
+    app.websocket("/session", guard=think)(lambda session, user: session.send(user))
+    app.get("/page", guard=think)(lambda user: user)
+    async with serve(app, port=0, handshake_timeout=3600) as server:
+        async with raw_peer(server) as peer:
+            await peer.send(opening("/session") if kind == "session" else request_head("GET", "/page"))
+            with anyio.fail_after(BOUND):
+                await began.wait()
+            peer.reset()
+            with anyio.fail_after(BOUND):
+                await ended.wait()
+        await until(lambda: not server.unfinished)
+    assert failures(caplog) == []
