@@ -14,6 +14,7 @@ from flowsock.channels.capacity import BUFFERED as BUFFERED
 from flowsock.channels.capacity import CONFLATED as CONFLATED
 from flowsock.channels.capacity import RENDEZVOUS as RENDEZVOUS
 from flowsock.channels.capacity import UNLIMITED as UNLIMITED
+from flowsock.channels.capacity import UNUSED
 from flowsock.channels.capacity import BufferOverflow as BufferOverflow
 from flowsock.channels.capacity import resolve_capacity as resolve_capacity
 from flowsock.channels.clauses import OnReceive, OnSend
@@ -100,9 +101,9 @@ class Channel(Generic[T]):
     ) -> None:
         self._capacity, self._overflow = resolve_capacity(capacity, on_buffer_overflow)
         self._on_undelivered = on_undelivered
-        self._buffer: deque[T] = deque()
-        self._senders: deque[Sender[T]] = deque()
-        self._receivers: deque[Receiver[T]] = deque()
+        self._buffer: deque[T] = UNUSED
+        self._senders: deque[Sender[T]] = UNUSED
+        self._receivers: list[Receiver[T]] = []  # nearly always none or one, and a deque would take ten times as much
         self._closed = False
         self._cause: Exception | None = None
         self._cause_traceback: TracebackType | None = None
@@ -150,6 +151,8 @@ class Channel(Generic[T]):
         if self._closed:
             raise self.ended("nothing can be sent any more")
         if len(self._buffer) < self._capacity:
+            if self._buffer is UNUSED:
+                self._buffer = deque()
             self._buffer.append(value)
             return True
         if self._overflow is BufferOverflow.SUSPEND:
@@ -168,6 +171,8 @@ class Channel(Generic[T]):
 
     def enqueue(self, sender: Sender[T]) -> None:
         """Put a sender into the queue, after `accept` gave false."""
+        if self._senders is UNUSED:
+            self._senders = deque()
         self._senders.append(sender)
 
     def withdraw(self, sender: Sender[T]) -> None:
@@ -424,7 +429,7 @@ class Channel(Generic[T]):
         self._closed = True
         self._cause = cause
         self._cause_traceback = None if cause is None else cause.__traceback__
-        receivers, self._receivers = self._receivers, deque()
+        receivers, self._receivers = self._receivers, []
         for receiver in receivers:
             receiver.end()
         return True
