@@ -98,16 +98,20 @@ def session_route(
     Raises:
         ValueError: the path's parameters are not those of the handler, or it takes no session.
         TypeError: the session's message type has no codec, a parameter's type cannot be read from a path, an annotation cannot
-            be resolved, or the session is raw and the route is not, or the other way round.
+            be resolved, or that of the first parameter is not the kind of session that the route opens.
     """
     names = list(inspect.signature(handler).parameters)
     if not names:
         raise ValueError(f"{name_of(handler)} must take the session as its first parameter")
     first, *others = names
-    annotation = parameter_types(handler).get(first, RawSession if raw else Session)
-    if (annotation is RawSession) is not raw:
-        route, kind = ("raw_websocket", "RawSession") if raw else ("websocket", "Session")
-        raise TypeError(f"{name_of(handler)} is to take a {kind} from @app.{route}, and its annotation is {annotation!r}")
+    kind = RawSession if raw else Session
+    annotation = parameter_types(handler).get(first, kind)
+    if annotation is not Any and (get_origin(annotation) or annotation) is not kind:
+        route = "raw_websocket" if raw else "websocket"
+        raise TypeError(
+            f"{name_of(handler)} is to take a {kind.__name__} from @app.{route} as its first parameter, "
+            f"and the annotation of {first!r} is {annotation!r}"
+        )
     return SessionRoute(_entry(path, handler, others, guard), handler, config, accepted_messages(annotation), raw)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flowsock import App, Request, Session, connect
+from flowsock import App, RawSession, Request, Session, connect
 from flowsock.sessions.routing import page_route, session_route
 
 
@@ -209,3 +209,22 @@ def test_a_decorated_handler_stays_what_it_was() -> None:
         return ""
 
     assert app.get("/")(page) is page
+
+
+@pytest.mark.parametrize("annotation", [int, list[str], Session[str, str] | None, Request, RawSession])
+def test_a_handler_whose_first_parameter_is_no_session_is_refused(annotation: Any) -> None:
+    async def handler(session: Any) -> None:
+        pytest.fail("nobody calls it")
+
+    handler.__annotations__["session"] = annotation
+    with pytest.raises(TypeError, match=r"handler\(\) is to take a Session from @app\.websocket.*annotation of 'session' is"):
+        App().websocket("/")(handler)
+
+
+@pytest.mark.parametrize("annotation", [Any, Session, Session[str, bytes]])
+def test_a_session_may_be_annotated_with_less_than_its_types(annotation: Any) -> None:
+    async def handler(session: Any) -> None:
+        pytest.fail("nobody calls it")
+
+    handler.__annotations__["session"] = annotation
+    App().websocket("/")(handler)
