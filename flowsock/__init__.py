@@ -26,11 +26,11 @@ from typing import TYPE_CHECKING, Any
 
 from anyio import WouldBlock as WouldBlock
 
-from flowsock.channels.channel import BUFFERED as BUFFERED
-from flowsock.channels.channel import CONFLATED as CONFLATED
-from flowsock.channels.channel import RENDEZVOUS as RENDEZVOUS
-from flowsock.channels.channel import UNLIMITED as UNLIMITED
-from flowsock.channels.channel import BufferOverflow as BufferOverflow
+from flowsock.channels.capacity import BUFFERED as BUFFERED
+from flowsock.channels.capacity import CONFLATED as CONFLATED
+from flowsock.channels.capacity import RENDEZVOUS as RENDEZVOUS
+from flowsock.channels.capacity import UNLIMITED as UNLIMITED
+from flowsock.channels.capacity import BufferOverflow as BufferOverflow
 from flowsock.channels.channel import Channel as Channel
 from flowsock.channels.producing import Producer as Producer
 from flowsock.channels.producing import produce as produce

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from flowsock.channels.channel import UNLIMITED, Channel
+from flowsock.channels.capacity import UNLIMITED
+from flowsock.channels.channel import Channel
 from flowsock.errors import HandshakeError, HandshakeRejected, SessionClosed
 from flowsock.scopes.groups import is_group
 from flowsock.scopes.scope import coroutine_scope

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from flowsock.channels.channel import UNLIMITED, Channel
+from flowsock.channels.capacity import UNLIMITED
+from flowsock.channels.channel import Channel
 from flowsock.scopes.groups import task_group
 from flowsock.scopes.restart import Backoff, Restart
 from flowsock.scopes.scope import coroutine_scope

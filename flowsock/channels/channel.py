@@ -8,20 +8,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from anyio import WouldBlock
 from anyio.lowlevel import checkpoint_if_cancelled
-from attrs import frozen
 
-from flowsock.channels.capacity import BUFFERED as BUFFERED
-from flowsock.channels.capacity import CONFLATED as CONFLATED
-from flowsock.channels.capacity import RENDEZVOUS as RENDEZVOUS
-from flowsock.channels.capacity import UNLIMITED as UNLIMITED
-from flowsock.channels.capacity import UNUSED
-from flowsock.channels.capacity import BufferOverflow as BufferOverflow
-from flowsock.channels.capacity import resolve_capacity as resolve_capacity
+from flowsock.channels.capacity import RENDEZVOUS, UNLIMITED, UNUSED, BufferOverflow, resolve_capacity
 from flowsock.channels.clauses import OnReceive, OnSend
 from flowsock.channels.receiver import SuspendedReceiver
 from flowsock.channels.sender import SuspendedSender
-from flowsock.clause import NOTHING as NOTHING
-from flowsock.clause import Nothing as Nothing
+from flowsock.channels.statistics import ChannelStatistics
+from flowsock.clause import NOTHING, Nothing
 from flowsock.emitting import READY, settle
 from flowsock.errors import ChannelCancelled, ChannelClosed
 from flowsock.scopes.groups import raise_together
@@ -37,23 +30,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 C = TypeVar("C")
-
-
-@frozen
-class ChannelStatistics:
-    """What a channel holds at one moment.
-
-    Attributes:
-        size: Values in the buffer.
-        waiting_senders: Suspended calls of ``send``.
-        waiting_receivers: Suspended calls of ``receive``, and idle collectors.
-        dropped: Values lost to the overflow policy since the channel was made.
-    """
-
-    size: int
-    waiting_senders: int
-    waiting_receivers: int
-    dropped: int
 
 
 class Channel(Generic[T]):

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from anyio import CancelScope
 
-from flowsock.channels.channel import RENDEZVOUS, BufferOverflow, Channel
+from flowsock.channels.capacity import RENDEZVOUS, BufferOverflow
+from flowsock.channels.channel import Channel
 from flowsock.emitting import FAIR_TURN, READY, TURN, settle
 from flowsock.parking import new_sleeper
 from flowsock.scopes.scope import coroutine_scope

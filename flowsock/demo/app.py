@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from flowsock.channels.channel import BufferOverflow
+from flowsock.channels.capacity import BufferOverflow
 from flowsock.demo.readings import memory_mib, rate_of
 from flowsock.demo.rooms import OUTBOX, Rooms
 from flowsock.flows.builders import combine, interval

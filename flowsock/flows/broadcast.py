@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from anyio import WouldBlock
 
-from flowsock.channels.channel import NOTHING, BufferOverflow, Nothing
+from flowsock.channels.capacity import BufferOverflow
 from flowsock.channels.sender import SuspendedSender
+from flowsock.clause import NOTHING, Nothing
 from flowsock.emitting import FAIR_TURN, READY, TURN
 from flowsock.flows.dispatcher import Dispatcher
 from flowsock.flows.subscriber import Subscriber

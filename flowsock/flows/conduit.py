@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from flowsock.channels.channel import NOTHING, Nothing
+from flowsock.clause import NOTHING, Nothing
 from flowsock.emitting import READY
 from flowsock.errors import ChannelClosed
 from flowsock.flows.source import HotSource
@@ -40,7 +40,7 @@ class ChannelSubscriber(Subscriber[T]):
         return value
 
     def offer(self, value: T, /) -> bool:
-        """Take a value from the sender (see `channels.channel.Receiver`)."""
+        """Take a value from the sender (see `channels.receiver.Receiver`)."""
         try:
             result = self.emit(value)
             if result is not None and result is not READY:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from flowsock.channels.channel import NOTHING, Nothing
+from flowsock.clause import NOTHING, Nothing
 from flowsock.emitting import FAIR_TURN, READY, TURN
 from flowsock.flows.dispatcher import StateEngine
 from flowsock.flows.subscriber import Subscriber

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flowsock.channels.channel import UNLIMITED, BufferOverflow
+from flowsock.channels.capacity import UNLIMITED, BufferOverflow
 from flowsock.flows.broadcast import Broadcast
 from flowsock.flows.dispatcher import StateEngine
 

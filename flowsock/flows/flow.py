@@ -5,7 +5,8 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
-from flowsock.channels.channel import BUFFERED, CONFLATED, NOTHING, RENDEZVOUS, BufferOverflow, Nothing
+from flowsock.channels.capacity import BUFFERED, CONFLATED, RENDEZVOUS, BufferOverflow
+from flowsock.clause import NOTHING, Nothing
 from flowsock.emitting import ignore, settle
 from flowsock.flows.conflation import Conflation, same_value
 from flowsock.flows.counting import subscription_count

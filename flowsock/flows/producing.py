@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flowsock.channels.channel import BufferOverflow
+from flowsock.channels.capacity import BufferOverflow
 from flowsock.channels.producing import produce
 from flowsock.errors import ChannelClosed
 from flowsock.flows.operators.buffering import buffered

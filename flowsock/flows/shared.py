@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from flowsock.channels.channel import BufferOverflow
+from flowsock.channels.capacity import BufferOverflow
 from flowsock.flows.broadcast import Broadcast
 from flowsock.flows.flow import SharedFlow
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from anyio import sleep, sleep_forever
 from attrs import field, frozen, validators
 
-from flowsock.channels.channel import BUFFERED, UNLIMITED, BufferOverflow, Channel
+from flowsock.channels.capacity import BUFFERED, UNLIMITED, BufferOverflow
+from flowsock.channels.channel import Channel
 from flowsock.channels.select import select
 from flowsock.emitting import ignore
 from flowsock.errors import NoSuchElement

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from anyio import current_time, get_cancelled_exc_class, sleep_until
 
-from flowsock.channels.channel import BUFFERED, BufferOverflow
+from flowsock.channels.capacity import BUFFERED, BufferOverflow
 from flowsock.channels.producing import Producer, fill
 from flowsock.emitting import FAIR_TURN, TURN, settle, waiting
 from flowsock.flows.operators.buffering import Channeled

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from anyio.lowlevel import checkpoint_if_cancelled
 
-from flowsock.channels.channel import NOTHING, Nothing
+from flowsock.clause import NOTHING, Nothing
 from flowsock.emitting import FAIR_TURN, TURN, discard, ignore, waiting
 from flowsock.parking import new_sleeper
 

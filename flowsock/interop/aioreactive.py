@@ -13,7 +13,8 @@ from aioreactive import AsyncAnonymousObserver, AsyncObservable, AsyncObserver
 from anyio import CancelScope
 from expression.system import AsyncDisposable
 
-from flowsock.channels.channel import UNLIMITED, Channel
+from flowsock.channels.capacity import UNLIMITED
+from flowsock.channels.channel import Channel
 from flowsock.emitting import TURN, settle
 from flowsock.flows.source import Source, collect_until
 

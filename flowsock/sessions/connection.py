@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from anyio import move_on_after
 
-from flowsock.channels.channel import UNLIMITED, Channel
+from flowsock.channels.capacity import UNLIMITED
+from flowsock.channels.channel import Channel
 from flowsock.errors import SessionAborted, SessionClosed
 from flowsock.parking import WaitingRoom
 from flowsock.sessions.backlog import BacklogOutbox

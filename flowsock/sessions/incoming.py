@@ -8,7 +8,7 @@ from flowsock.flows.conduit import ChannelSubscriber
 from flowsock.flows.source import HotSource
 
 if TYPE_CHECKING:
-    from flowsock.channels.channel import Nothing
+    from flowsock.clause import Nothing
     from flowsock.emitting import Emit
     from flowsock.flows.subscriber import Subscriber
     from flowsock.sessions.connection import Connection

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final, Self
 
 import anyio
 
-from flowsock.channels.channel import UNLIMITED, Channel
+from flowsock.channels.capacity import UNLIMITED
+from flowsock.channels.channel import Channel
 from flowsock.errors import FlowsockError
 from flowsock.scopes.groups import task_group
 from flowsock.sessions.server import STUBBORN, serve

@@ -9,7 +9,8 @@ from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from flowsock.channels.channel import BUFFERED, CONFLATED, BufferOverflow, Channel, resolve_capacity
+from flowsock.channels.capacity import BUFFERED, CONFLATED, BufferOverflow, resolve_capacity
+from flowsock.channels.channel import Channel
 from flowsock.flows.conduit import ChannelSubscriber, HandingSubscriber
 from flowsock.flows.source import HotSource, Source, Staged
 from flowsock.scopes.groups import task_group

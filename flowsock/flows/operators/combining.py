@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from anyio import CancelScope
 from anyio.lowlevel import checkpoint_if_cancelled
 
-from flowsock.channels.channel import BUFFERED, NOTHING, BufferOverflow, Channel
+from flowsock.channels.capacity import BUFFERED, BufferOverflow
+from flowsock.channels.channel import Channel
+from flowsock.clause import NOTHING
 from flowsock.emitting import TURN, settle
 from flowsock.flows.conduit import feed
 from flowsock.flows.operators.buffering import Channeled

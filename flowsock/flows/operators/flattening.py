@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from anyio import Event, Semaphore
 
-from flowsock.channels.channel import BUFFERED, BufferOverflow, Channel
+from flowsock.channels.capacity import BUFFERED, BufferOverflow
 from flowsock.emitting import Emitter, settle
 from flowsock.flows.operators.buffering import Channeled
 from flowsock.flows.source import Operator, Source, collect_alone
@@ -16,6 +16,7 @@ from flowsock.scopes.scope import coroutine_scope
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from flowsock.channels.channel import Channel
     from flowsock.emitting import Emit
     from flowsock.scopes.job import Job
     from flowsock.scopes.scope import Scope

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flowsock.channels.channel import NOTHING
+from flowsock.clause import NOTHING
 from flowsock.emitting import Then
 from flowsock.errors import NoSuchElement
 from flowsock.flows.operators.transform import mapped

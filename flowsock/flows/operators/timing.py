@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from anyio import CancelScope, Event, current_time, move_on_after, sleep_until
 from anyio.lowlevel import checkpoint_if_cancelled
 
-from flowsock.channels.channel import NOTHING, Channel
+from flowsock.channels.channel import Channel
+from flowsock.clause import NOTHING
 from flowsock.emitting import Then, settle, waiting
 from flowsock.flows.conduit import feed
 from flowsock.flows.source import Operator, collect_until, staged

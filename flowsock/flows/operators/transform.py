@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from flowsock.channels.channel import NOTHING
+from flowsock.clause import NOTHING
 from flowsock.emitting import Emitter, Then, settle
 from flowsock.flows.conflation import same_value
 from flowsock.flows.source import Operator, Staged, staged, stepped, with_stage
