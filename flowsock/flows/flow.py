@@ -920,7 +920,8 @@ class Flow(Generic[T_co]):
 
         Law: values are emitted as they come, and keep the order within their flow. The upstream waits for a free place; up to
         64 values wait for a slow collector, unless a `buffer` right below says otherwise. The first failure cancels all others;
-        a `Cancellation` ends its own flow only. Completes when all completed.
+        a `Cancellation` ends its own flow only. Completes when all completed. A concurrency of 1 changes none of this, so the
+        flows run one after the other, yet ahead of the collector (Kotlin's becomes ``flatMapConcat``: use `flat_map_concat`).
 
         Raises:
             ValueError: the concurrency is below 1.
