@@ -55,7 +55,7 @@ class Counted:
         descriptors: Open files and sockets.
         sessions: Sessions that its app knows.
         objects: Objects that the garbage collector tracks, after a collection.
-        resident: Bytes of memory.
+        resident: Bytes of memory, after the C library gave back what it keeps in reserve.
     """
 
     tasks: int
