@@ -185,7 +185,11 @@ class _Owned(Generic[T_co]):
         return self
 
     async def __anext__(self) -> T_co:
-        return await self._items.__anext__()
+        try:
+            return await self._items.__anext__()
+        finally:
+            # The traceback of a cancellation may live until the garbage collector comes: it must not keep the job running.
+            del self
 
     def __del__(self) -> None:
         self._job.cancel()

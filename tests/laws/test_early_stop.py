@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -285,3 +286,24 @@ async def test_a_stop_cancels_what_runs_at_the_same_time() -> None:
         flow_of_flows = flow_of(4, 5, 6).flat_map_merge(hanging)
         assert sorted(await flow_of_flows.take(3).to_list()) == [4, 5, 6]
     assert sorted(log) == [0, 1, 2, 3, 4, 5, 6]
+
+
+async def test_a_loop_inside_a_generator_ends_its_job_without_the_garbage_collector() -> None:
+    """The cancellation that ends the inner loop has a traceback, which must not keep what the loop iterated."""
+
+    def looping(inner: Flow[int]) -> Flow[int]:
+        @flow
+        async def loop() -> AsyncIterator[int]:
+            async for value in inner:
+                yield value
+
+        return loop()
+
+    gc.disable()
+    try:
+        with fail_after(5):
+            async with coroutine_scope():
+                stack = looping(looping(as_flow(range(1000)).buffer(2)).buffer(2))
+                assert await stack.take(3).to_list() == [0, 1, 2]
+    finally:
+        gc.enable()
