@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -154,6 +155,18 @@ async def test_57_any_byte_of_a_peer_keeps_its_session() -> None:
             await anyio.sleep(0.05)
             await peer.send(text("alive"))
         assert story.session.is_open
+
+
+async def test_77_a_wall_clock_that_jumps_back_delays_no_ping(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def handler(session: Session) -> None:
+        await session.incoming.collect()
+
+    async with serving(app_of(handler, ping_interval=0.1)) as server, open_peer(server) as peer:
+        monkeypatch.setattr(time, "time", lambda: 0.0)
+        for _ in range(3):
+            found = await peer.frame()
+            assert found.first == PING
+            await peer.send(frame(PONG, found.payload))
 
 
 @pytest.mark.parametrize("how", ["reset", "hang up", "half-close"])

@@ -325,7 +325,7 @@ def test_reading_our_bytes_counts_as_life() -> None:
     assert bench.connection.is_open
 
 
-def test_a_blocked_event_loop_blames_nobody() -> None:
+def test_79_a_blocked_event_loop_blames_nobody() -> None:
     bench = Bench(ping_interval=20, ping_timeout=8)
     keep(bench)
     bench.clock.advance(21)

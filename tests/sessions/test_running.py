@@ -119,7 +119,7 @@ async def test_a_signal_closes_sessions_with_1001_and_exits_with_0_saying_so(num
     ]
 
 
-async def test_a_second_signal_stops_at_once() -> None:
+async def test_70_a_second_signal_stops_at_once() -> None:
     async with running() as process:
         url = (await process.says(r"serving on http://(\S+)"))[1]
         async with connect(f"ws://{url}/sleep") as session:
