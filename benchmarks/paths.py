@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from flowsock import Session
-    from flowsock.sessions.transport import Transport
+    from flowsock.sessions.connection.transport import Transport
 
     Path = Callable[[int], Awaitable[None]]
 

@@ -80,23 +80,23 @@ from flowsock.scopes.scope import current_scope as current_scope
 from flowsock.scopes.scope import supervisor_scope as supervisor_scope
 
 if TYPE_CHECKING:
-    from flowsock.sessions.address import Address as Address
     from flowsock.sessions.app import App as App
-    from flowsock.sessions.client import connect as connect
+    from flowsock.sessions.client.client import connect as connect
+    from flowsock.sessions.client.link import Link as Link
+    from flowsock.sessions.client.link_state import Connected as Connected
+    from flowsock.sessions.client.link_state import Connecting as Connecting
+    from flowsock.sessions.client.link_state import LinkState as LinkState
+    from flowsock.sessions.client.link_state import Stopped as Stopped
+    from flowsock.sessions.client.link_state import Waiting as Waiting
+    from flowsock.sessions.client.raw_client import connect_raw as connect_raw
+    from flowsock.sessions.client.reconnecting import reconnecting as reconnecting
     from flowsock.sessions.config import WebSocketConfig as WebSocketConfig
-    from flowsock.sessions.guards import reject as reject
-    from flowsock.sessions.link import Link as Link
-    from flowsock.sessions.link_state import Connected as Connected
-    from flowsock.sessions.link_state import Connecting as Connecting
-    from flowsock.sessions.link_state import LinkState as LinkState
-    from flowsock.sessions.link_state import Stopped as Stopped
-    from flowsock.sessions.link_state import Waiting as Waiting
-    from flowsock.sessions.raw_client import connect_raw as connect_raw
     from flowsock.sessions.raw_session import RawSession as RawSession
-    from flowsock.sessions.reconnecting import reconnecting as reconnecting
-    from flowsock.sessions.server import Server as Server
-    from flowsock.sessions.server import serve as serve
-    from flowsock.sessions.server_config import ServerConfig as ServerConfig
+    from flowsock.sessions.routes.guards import reject as reject
+    from flowsock.sessions.server.address import Address as Address
+    from flowsock.sessions.server.server import Server as Server
+    from flowsock.sessions.server.server import serve as serve
+    from flowsock.sessions.server.server_config import ServerConfig as ServerConfig
     from flowsock.sessions.session import Session as Session
     from flowsock.sessions.slow_reader import SlowReader as SlowReader
     from flowsock.wire.close import CloseCode as CloseCode
@@ -109,32 +109,32 @@ if TYPE_CHECKING:
 
 # What only sockets need is imported when it is first used, so that a pipeline without sockets starts fast.
 _LAZY = {
-    "Address": "flowsock.sessions.address",
+    "Address": "flowsock.sessions.server.address",
     "App": "flowsock.sessions.app",
     "CloseCode": "flowsock.wire.close",
     "CloseReason": "flowsock.wire.close",
-    "Connected": "flowsock.sessions.link_state",
-    "Connecting": "flowsock.sessions.link_state",
+    "Connected": "flowsock.sessions.client.link_state",
+    "Connecting": "flowsock.sessions.client.link_state",
     "Deflate": "flowsock.wire.deflate",
     "Frame": "flowsock.wire.frame",
-    "Link": "flowsock.sessions.link",
-    "LinkState": "flowsock.sessions.link_state",
+    "Link": "flowsock.sessions.client.link",
+    "LinkState": "flowsock.sessions.client.link_state",
     "Opcode": "flowsock.wire.frame",
     "RawSession": "flowsock.sessions.raw_session",
     "Request": "flowsock.wire.request",
     "Response": "flowsock.wire.response",
-    "Server": "flowsock.sessions.server",
-    "ServerConfig": "flowsock.sessions.server_config",
+    "Server": "flowsock.sessions.server.server",
+    "ServerConfig": "flowsock.sessions.server.server_config",
     "Session": "flowsock.sessions.session",
     "SlowReader": "flowsock.sessions.slow_reader",
-    "Stopped": "flowsock.sessions.link_state",
-    "Waiting": "flowsock.sessions.link_state",
+    "Stopped": "flowsock.sessions.client.link_state",
+    "Waiting": "flowsock.sessions.client.link_state",
     "WebSocketConfig": "flowsock.sessions.config",
-    "connect": "flowsock.sessions.client",
-    "connect_raw": "flowsock.sessions.raw_client",
-    "reject": "flowsock.sessions.guards",
-    "reconnecting": "flowsock.sessions.reconnecting",
-    "serve": "flowsock.sessions.server",
+    "connect": "flowsock.sessions.client.client",
+    "connect_raw": "flowsock.sessions.client.raw_client",
+    "reject": "flowsock.sessions.routes.guards",
+    "reconnecting": "flowsock.sessions.client.reconnecting",
+    "serve": "flowsock.sessions.server.server",
 }
 
 __version__ = "0.1.0"

@@ -10,12 +10,12 @@ from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 from flowsock.errors import HandshakeError, HandshakeRejected
-from flowsock.sessions.asgi_request import request_of
-from flowsock.sessions.asgi_response import MALFORMED, refuse
+from flowsock.sessions.asgi.asgi_request import request_of
+from flowsock.sessions.asgi.asgi_response import MALFORMED, refuse
 from flowsock.sessions.config import WebSocketConfig
 from flowsock.sessions.drivers.asgi_stream import AsgiCall, hosted_session
-from flowsock.sessions.handling import handling
-from flowsock.sessions.routing import accepted_messages
+from flowsock.sessions.routes.routing import accepted_messages
+from flowsock.sessions.server.handling import handling
 from flowsock.sessions.session import In, Out, Session
 from flowsock.sessions.terms import Terms
 from flowsock.wire.handshake import Agreement, choose_subprotocol

@@ -8,9 +8,9 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from flowsock.sessions.address import Address
     from flowsock.sessions.app import App
-    from flowsock.sessions.server_config import ServerConfig
+    from flowsock.sessions.server.address import Address
+    from flowsock.sessions.server.server_config import ServerConfig
 
 _SETTINGS: Final = (
     "drain_timeout",
@@ -66,8 +66,8 @@ def _count(text: str) -> int:
 
 def serve_app(app: App, options: argparse.Namespace) -> None:
     """Serve an app in this process, until a signal comes."""
-    from flowsock.sessions.running import run
-    from flowsock.sessions.supervised import Supervisor
+    from flowsock.sessions.server.running import run
+    from flowsock.sessions.server.supervised import Supervisor
 
     address, config = _address_and_config(options)
     if config.access_log:
@@ -80,7 +80,7 @@ def serve_with_workers(options: argparse.Namespace) -> None:
     """Serve an app in processes of their own, until a signal comes."""
     import anyio
 
-    from flowsock.sessions.running import cannot_listen, loop_options
+    from flowsock.sessions.server.running import cannot_listen, loop_options
 
     address, config = _address_and_config(options)
     try:
@@ -91,7 +91,7 @@ def serve_with_workers(options: argparse.Namespace) -> None:
 
 
 async def _look_after_workers(options: argparse.Namespace, address: Address, config: ServerConfig) -> bool:
-    from flowsock.sessions.address import name_of, url_of
+    from flowsock.sessions.server.address import name_of, url_of
     from flowsock.workers import Workers
 
     # Whether the address is to be had is seen here, once. Of a host and a port each worker has a socket of its own then: the
@@ -112,9 +112,9 @@ async def _look_after_workers(options: argparse.Namespace, address: Address, con
 
 
 def _address_and_config(options: argparse.Namespace) -> tuple[Address, ServerConfig]:
-    from flowsock.sessions.address import Address
-    from flowsock.sessions.server_config import ServerConfig
-    from flowsock.sessions.tls import server_context
+    from flowsock.sessions.server.address import Address
+    from flowsock.sessions.server.server_config import ServerConfig
+    from flowsock.sessions.server.tls import server_context
 
     settings: dict[str, Any] = {name: value for name in _SETTINGS if (value := getattr(options, name)) is not None}
     if options.key is not None and options.certificate is None:

@@ -15,9 +15,9 @@ from flowsock.channels.channel import Channel
 from flowsock.errors import HandshakeError, HandshakeRejected, SessionClosed
 from flowsock.scopes.groups import is_group
 from flowsock.scopes.scope import coroutine_scope
-from flowsock.sessions.client import connect
-from flowsock.sessions.connection import is_orderly
-from flowsock.sessions.running import loop_options
+from flowsock.sessions.client.client import connect
+from flowsock.sessions.connection.connection import is_orderly
+from flowsock.sessions.server.running import loop_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,8 +14,8 @@ from flowsock.channels.channel import Channel
 from flowsock.scopes.groups import task_group
 from flowsock.scopes.restart import Backoff, Restart
 from flowsock.scopes.scope import coroutine_scope
-from flowsock.sessions.running import say, take_signals
-from flowsock.sessions.supervised import Worker
+from flowsock.sessions.server.running import say, take_signals
+from flowsock.sessions.server.supervised import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,16 +5,16 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from flowsock.sessions.address import Address
-from flowsock.sessions.router import Router
-from flowsock.sessions.running import run
-from flowsock.sessions.server_config import ServerConfig
+from flowsock.sessions.routes.router import Router
+from flowsock.sessions.server.address import Address
+from flowsock.sessions.server.running import run
+from flowsock.sessions.server.server_config import ServerConfig
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
     from pathlib import Path
 
-    from flowsock.sessions.tls import ServerTLS
+    from flowsock.sessions.server.tls import ServerTLS
 
 
 class App(Router):
@@ -91,7 +91,7 @@ class App(Router):
         Raises:
             NotImplementedError: it is none of them.
         """
-        from flowsock.sessions.asgi_app import answer
+        from flowsock.sessions.asgi.asgi_app import answer
         from flowsock.sessions.drivers.asgi_stream import AsgiCall
 
         await answer(self, AsgiCall(scope, receive, send))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from flowsock.clause import Nothing
     from flowsock.emitting import Emit
     from flowsock.flows.subscriber import Subscriber
-    from flowsock.sessions.connection import Connection
+    from flowsock.sessions.connection.connection import Connection
 
 
 class _Reader(ChannelSubscriber[Any]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowsock.sessions.raw_connection import RawConnection
+from flowsock.sessions.connection.raw_connection import RawConnection
 from flowsock.sessions.session import Session
 from flowsock.wire.frame import Frame
 

@@ -11,7 +11,7 @@ from typing_extensions import TypeVar
 from flowsock.errors import SessionClosed
 from flowsock.flows.flow import Flow
 from flowsock.scopes.groups import is_group
-from flowsock.sessions.connection import Connection, own_reason
+from flowsock.sessions.connection.connection import Connection, own_reason
 from flowsock.sessions.incoming import Incoming
 from flowsock.wire.close import CloseCode
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from flowsock.scopes.scope import Scope
     from flowsock.sessions.config import WebSocketConfig
-    from flowsock.sessions.message_codec import MessageCodec
+    from flowsock.sessions.connection.message_codec import MessageCodec
+    from flowsock.sessions.connection.transport import Clock, Timer, Transport
     from flowsock.sessions.statistics import ConnectionStatistics
     from flowsock.sessions.terms import Terms
-    from flowsock.sessions.transport import Clock, Timer, Transport
     from flowsock.wire.close import CloseReason
     from flowsock.wire.request import Request
 

@@ -15,7 +15,7 @@ from flowsock.wire.handshake import Agreement
 
 if TYPE_CHECKING:
     from flowsock.sessions.config import WebSocketConfig
-    from flowsock.sessions.transport import Clock, Transport
+    from flowsock.sessions.connection.transport import Clock, Transport
     from flowsock.wire.request import Request
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from flowsock.sessions import client
+from flowsock.sessions.client import client
 from flowsock.sessions.drivers.memory import Line, MemoryDriver, MemoryNetwork
-from flowsock.sessions.server import serve
+from flowsock.sessions.server.server import serve
 from flowsock.sessions.session import In, Out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
-    from flowsock.sessions.router import Router
+    from flowsock.sessions.routes.router import Router
     from flowsock.wire.headers import HeadersLike
 
 _HOST: Final = "testserver"

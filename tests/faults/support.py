@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 
 from flowsock.scopes.groups import task_group
-from flowsock.sessions.address import Address
-from flowsock.sessions.server import serve
+from flowsock.sessions.server.address import Address
+from flowsock.sessions.server.server import serve
 from flowsock.sessions.session import Session
 from tests.sessions.support import BOUND, open_peer, text, text_frame
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from flowsock.sessions.app import App
-    from flowsock.sessions.server import Server
+    from flowsock.sessions.server.server import Server
     from tests.sessions.support import Peer
 
 NEIGHBOUR: Final = "/healthy-neighbour"

@@ -15,7 +15,7 @@ import anyio
 import pytest
 
 from flowsock import Address, App, Session, connect, serve
-from flowsock.sessions import server as server_module
+from flowsock.sessions.server import server as server_module
 from tests.faults.support import healthy_neighbour, serving
 from tests.sessions.conftest import SOCKETS
 from tests.sessions.lines import SocketLine, dial

@@ -29,5 +29,5 @@ def anyio_backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     network = MemoryNetwork()
     monkeypatch.setattr(lines, "memory", network)
     for module in ("server", "client"):
-        monkeypatch.setattr(f"flowsock.sessions.{module}.running_driver", lambda: MemoryDriver(network))
+        monkeypatch.setattr(f"flowsock.sessions.{module}.{module}.running_driver", lambda: MemoryDriver(network))
     return virtual_time(MEMORY[request.param])

@@ -12,9 +12,9 @@ from anyio import fail_after
 
 from flowsock.sessions.app import App
 from flowsock.sessions.config import WebSocketConfig
-from flowsock.sessions.connection import Connection
-from flowsock.sessions.raw_connection import RawConnection
-from flowsock.sessions.server import serve
+from flowsock.sessions.connection.connection import Connection
+from flowsock.sessions.connection.raw_connection import RawConnection
+from flowsock.sessions.server.server import serve
 from flowsock.sessions.terms import Terms
 from flowsock.wire.handshake import accept_key
 from flowsock.wire.request import Request
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from flowsock.sessions.server import Server
+    from flowsock.sessions.server.server import Server
     from flowsock.sessions.session import Session
     from flowsock.wire.close import CloseReason
     from tests.sessions.lines import Raw

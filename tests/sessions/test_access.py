@@ -8,7 +8,7 @@ import re
 import pytest
 
 from flowsock import App, Session, connect, reject, serve
-from flowsock.sessions.access import Access, SessionAccess
+from flowsock.sessions.server.access import Access, SessionAccess
 from tests.sessions.support import open_peer, raw_peer, request_head, until, ws
 
 pytestmark = pytest.mark.anyio

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from flowsock import Address, App, Request, Session, serve
-from flowsock.sessions.address import url_of
+from flowsock.sessions.server.address import url_of
 from tests.sessions.conftest import SOCKETS
 from tests.sessions.lines import SocketLine
 from tests.sessions.support import Peer, open_peer, opening, request_head, text_frame

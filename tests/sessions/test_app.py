@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from flowsock import App, Request, Session, WebSocketConfig, connect, serve
-from flowsock.sessions.router import Page, Upgrade
+from flowsock.sessions.routes.router import Page, Upgrade
 from flowsock.wire.response import Response
 from tests.sessions.support import KEY, until, ws
 

@@ -19,8 +19,8 @@ from flowsock import (
     connect,
     serve,
 )
-from flowsock.sessions.client_handshake import ClientHandshake
-from flowsock.sessions.url import WebSocketURL, parse_url
+from flowsock.sessions.client.client_handshake import ClientHandshake
+from flowsock.sessions.client.url import WebSocketURL, parse_url
 from tests.sessions.conftest import ASYNCIO
 from tests.sessions.support import (
     BOUND,

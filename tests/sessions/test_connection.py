@@ -9,7 +9,7 @@ import pytest
 
 from flowsock.emitting import FAIR_TURN, READY, TURN
 from flowsock.errors import SessionAborted, SessionClosed
-from flowsock.sessions.keepalive import Keepalive
+from flowsock.sessions.connection.keepalive import Keepalive
 from flowsock.wire.close import CloseCode, CloseReason
 from tests.sessions.support import (
     BINARY,

@@ -23,7 +23,7 @@ from flowsock import (
     connect_raw,
     serve,
 )
-from flowsock.sessions.connection import Connection
+from flowsock.sessions.connection.connection import Connection
 from flowsock.sessions.terms import Terms
 from flowsock.wire.deflate import DeflateStatistics
 from flowsock.wire.deflate_codec import DeflateCodec

@@ -25,7 +25,7 @@ from flowsock import (
     WebSocketConfig,
     coroutine_scope,
 )
-from flowsock.sessions.link_rules import LinkRules
+from flowsock.sessions.client.link_rules import LinkRules
 from flowsock.sessions.scope import session_scope
 from flowsock.sessions.terms import Terms
 from flowsock.testing.clock import virtual_time

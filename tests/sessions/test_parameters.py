@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from flowsock.sessions.parameters import convert_all, converter
+from flowsock.sessions.routes.parameters import convert_all, converter
 
 ID = UUID("550e8400-e29b-41d4-a716-446655440000")
 

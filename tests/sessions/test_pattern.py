@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowsock.sessions.pattern import Pattern
+from flowsock.sessions.routes.pattern import Pattern
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from flowsock import CloseReason, Session, SessionAborted, SessionClosed, connect
-from flowsock.sessions.keepalive import Keepalive
+from flowsock.sessions.connection.keepalive import Keepalive
 from tests.sessions.support import BOUND, PING, PONG, Bench, Frame, close, handling, open_peer, text, ws
 from tests.wire.support import frame
 

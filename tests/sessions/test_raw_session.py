@@ -10,7 +10,7 @@ import pytest
 
 from flowsock import App, CloseReason, Frame, Opcode, RawSession, Session, SessionAborted, SessionClosed, connect_raw, serve
 from flowsock.sessions.config import WebSocketConfig, raw_config
-from flowsock.sessions.raw_connection import RawConnection
+from flowsock.sessions.connection.raw_connection import RawConnection
 from flowsock.sessions.terms import Terms
 from flowsock.wire.request import Request
 from tests.sessions.support import (

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flowsock import App, RawSession, Request, Session, connect
-from flowsock.sessions.routing import page_route, session_route
+from flowsock.sessions.routes.routing import page_route, session_route
 
 
 async def takes_text(session: Session[str, str]) -> None: ...

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.asyncio
 APP = """
 import sys
 import time
-import flowsock.sessions.running
+import flowsock.sessions.server.running
 from anyio import sleep_forever
 from flowsock import App, Session
 
@@ -55,8 +55,8 @@ async def blocking(session: Session) -> None:
     finally:
         time.sleep(60)
 
-flowsock.sessions.running._GRACE = 0.3
-flowsock.sessions.server.STUBBORN = 0.1
+flowsock.sessions.server.running._GRACE = 0.3
+flowsock.sessions.server.server.STUBBORN = 0.1
 app.run(port=int(sys.argv[1]), drain_timeout=float(sys.argv[2]))
 """
 

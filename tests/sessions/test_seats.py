@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flowsock import App, HandshakeRejected, ServerConfig, Session, connect, serve
-from flowsock.sessions.seats import Seats
+from flowsock.sessions.server.seats import Seats
 from tests.sessions.support import until, ws
 
 

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from flowsock import App, Session, connect, serve
-from flowsock.sessions.server_handshake import ServerHandshake
+from flowsock.sessions.server.server_handshake import ServerHandshake
 from tests.sessions.lines import dial
 from tests.sessions.support import (
     BOUND,

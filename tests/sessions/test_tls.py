@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from flowsock import Address, App, Request, Session, connect, serve
-from flowsock.sessions.tls import server_context
+from flowsock.sessions.server.tls import server_context
 from tests.sessions.conftest import SOCKETS
 from tests.sessions.support import failures, until
 from tests.tls import certificate, client_context

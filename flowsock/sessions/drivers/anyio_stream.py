@@ -11,11 +11,11 @@ from anyio.streams.tls import TLSStream
 
 from flowsock.parking import WaitingRoom
 from flowsock.scopes.groups import task_group
-from flowsock.sessions.address import name_of
 from flowsock.sessions.drivers.shortage import PAUSE, Shortage
 from flowsock.sessions.drivers.stream_transport import StreamTransport
 from flowsock.sessions.drivers.task_clock import TaskClock
-from flowsock.sessions.tls import server_context
+from flowsock.sessions.server.address import name_of
+from flowsock.sessions.server.tls import server_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from anyio.abc import ByteStream, TaskGroup
 
-    from flowsock.sessions.address import Address
+    from flowsock.sessions.connection.handshake import Handshake
     from flowsock.sessions.drivers.driver import Listener
-    from flowsock.sessions.handshake import Handshake
+    from flowsock.sessions.server.address import Address
 
 T = TypeVar("T", bound=StreamTransport)
 

@@ -9,10 +9,10 @@ import anyio
 from anyio.abc import SocketAttribute
 from attrs import frozen
 
+from flowsock.sessions.connection.handshake import Handshake
 from flowsock.sessions.drivers.anyio_stream import AnyioDriver
 from flowsock.sessions.drivers.asgi_codec import AsgiCodec, received
 from flowsock.sessions.drivers.stream_transport import StreamTransport
-from flowsock.sessions.handshake import Handshake
 from flowsock.sessions.session import Session
 
 if TYPE_CHECKING:

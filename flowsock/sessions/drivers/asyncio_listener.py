@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from flowsock.sessions.address import name_of
 from flowsock.sessions.drivers.shortage import PAUSE, Shortage
+from flowsock.sessions.server.address import name_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from socket import socket
     from ssl import SSLContext
 
-    from flowsock.sessions.handshake import Handshake
+    from flowsock.sessions.connection.handshake import Handshake
 
 _logger = logging.getLogger("flowsock")
 _BATCH: Final = 128

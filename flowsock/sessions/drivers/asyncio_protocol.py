@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from flowsock.sessions.drivers.asyncio_listener import AsyncioListener
-from flowsock.sessions.tls import server_context
+from flowsock.sessions.server.tls import server_context
 
 if TYPE_CHECKING:
     import asyncio
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from ssl import SSLContext
     from types import TracebackType
 
-    from flowsock.sessions.address import Address
-    from flowsock.sessions.handshake import Handshake
-    from flowsock.sessions.transport import HandshakeTransport
+    from flowsock.sessions.connection.handshake import Handshake
+    from flowsock.sessions.connection.transport import HandshakeTransport
+    from flowsock.sessions.server.address import Address
 
 
 class AsyncioDriver:

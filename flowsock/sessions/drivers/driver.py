@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from ssl import SSLContext
     from types import TracebackType
 
-    from flowsock.sessions.address import Address
-    from flowsock.sessions.handshake import Handshake
-    from flowsock.sessions.transport import Clock, HandshakeTransport
+    from flowsock.sessions.connection.handshake import Handshake
+    from flowsock.sessions.connection.transport import Clock, HandshakeTransport
+    from flowsock.sessions.server.address import Address
 
 
 class Listener(Protocol):

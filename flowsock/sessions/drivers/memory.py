@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from ssl import SSLContext
 
-    from flowsock.sessions.address import Address
+    from flowsock.sessions.connection.handshake import Handshake
     from flowsock.sessions.drivers.stream_transport import StreamTransport
-    from flowsock.sessions.handshake import Handshake
+    from flowsock.sessions.server.address import Address
 
 _CAPACITY: Final = 2**16
 _HOST: Final = "127.0.0.1"

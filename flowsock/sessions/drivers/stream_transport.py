@@ -15,7 +15,7 @@ from flowsock.scopes.groups import task_group
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from flowsock.sessions.transport import StreamProtocol
+    from flowsock.sessions.connection.transport import StreamProtocol
 
 _logger = logging.getLogger("flowsock")
 

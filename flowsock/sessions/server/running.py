@@ -15,18 +15,18 @@ from flowsock.channels.capacity import UNLIMITED
 from flowsock.channels.channel import Channel
 from flowsock.errors import FlowsockError
 from flowsock.scopes.groups import task_group
-from flowsock.sessions.server import STUBBORN, serve
+from flowsock.sessions.server.server import STUBBORN, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from anyio.abc import TaskStatus
 
-    from flowsock.sessions.address import Address
-    from flowsock.sessions.router import Router
-    from flowsock.sessions.server import Server
-    from flowsock.sessions.server_config import ServerConfig
-    from flowsock.sessions.supervised import Supervisor
+    from flowsock.sessions.routes.router import Router
+    from flowsock.sessions.server.address import Address
+    from flowsock.sessions.server.server import Server
+    from flowsock.sessions.server.server_config import ServerConfig
+    from flowsock.sessions.server.supervised import Supervisor
 
 _GRACE: Final = STUBBORN + 1
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
-from flowsock.sessions.address import url_of
+from flowsock.sessions.server.address import url_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from flowsock.sessions.address import Address
+    from flowsock.sessions.connection.handshake import Handshake
     from flowsock.sessions.drivers.driver import Driver, Listener
-    from flowsock.sessions.handshake import Handshake
-    from flowsock.sessions.server_config import ServerConfig
+    from flowsock.sessions.server.address import Address
+    from flowsock.sessions.server.server_config import ServerConfig
 
 
 class Doors:

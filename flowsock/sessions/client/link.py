@@ -15,8 +15,8 @@ from flowsock.flows.flow import Flow
 from flowsock.flows.source import HotSource
 from flowsock.flows.state import MutableStateFlow
 from flowsock.parking import WaitingRoom
-from flowsock.sessions.connection import own_reason
-from flowsock.sessions.link_state import Connected, Connecting, LinkState, Stopped, Waiting
+from flowsock.sessions.client.link_state import Connected, Connecting, LinkState, Stopped, Waiting
+from flowsock.sessions.connection.connection import own_reason
 from flowsock.sessions.session import In, Out, Session
 from flowsock.wire.close import CloseCode
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from flowsock.flows.subscriber import Subscriber
     from flowsock.scopes.job import Job
     from flowsock.scopes.scope import Scope
-    from flowsock.sessions.link_rules import LinkRules
+    from flowsock.sessions.client.link_rules import LinkRules
 
     Dial = Callable[[], Awaitable[AbstractAsyncContextManager[Session[Any, Any]]]]
     Setup = Callable[[Session[Any, Any]], object]

@@ -6,14 +6,14 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from flowsock.emitting import READY
-from flowsock.sessions.outbox import Outbox, Owner, payload_of
+from flowsock.sessions.connection.outbox import Outbox, Owner, payload_of
 from flowsock.sessions.slow_reader import SlowReader
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from flowsock.sessions.message_codec import MessageCodec
-    from flowsock.sessions.transport import Clock, Transport
+    from flowsock.sessions.connection.message_codec import MessageCodec
+    from flowsock.sessions.connection.transport import Clock, Transport
 
 
 class BacklogOutbox(Outbox):

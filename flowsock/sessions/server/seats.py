@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from flowsock.wire.response import Response, plain_response
 
 if TYPE_CHECKING:
-    from flowsock.sessions.server_config import ServerConfig
+    from flowsock.sessions.server.server_config import ServerConfig
 
 _LATER: Final = {"retry-after": "10"}
 FULL: Final = plain_response(503, "too many sessions", _LATER)

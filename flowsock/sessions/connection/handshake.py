@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from flowsock.sessions.connection import Connection
-    from flowsock.sessions.transport import HandshakeTransport
+    from flowsock.sessions.connection.connection import Connection
+    from flowsock.sessions.connection.transport import HandshakeTransport
 
 
 class Handshake:

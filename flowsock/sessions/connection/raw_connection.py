@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from flowsock.emitting import READY
-from flowsock.sessions.connection import Connection, State
-from flowsock.sessions.outbox import Outbox
+from flowsock.sessions.connection.connection import Connection, State
+from flowsock.sessions.connection.outbox import Outbox
 from flowsock.wire.close import CloseCode, CloseReason
 from flowsock.wire.frame import Frame, Opcode
 

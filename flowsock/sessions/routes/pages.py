@@ -11,13 +11,13 @@ import anyio
 import msgspec
 
 from flowsock.emitting import settle
-from flowsock.sessions.admission import FAILED, admit
+from flowsock.sessions.routes.admission import FAILED, admit
 from flowsock.wire.response import Response, plain_response
 
 if TYPE_CHECKING:
     from anyio import CancelScope
 
-    from flowsock.sessions.router import Page
+    from flowsock.sessions.routes.router import Page
     from flowsock.wire.headers import HeadersLike
     from flowsock.wire.request import Request
 

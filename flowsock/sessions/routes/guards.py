@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from attrs import frozen
 
 from flowsock.emitting import settle
-from flowsock.sessions.parameters import name_of
+from flowsock.sessions.routes.parameters import name_of
 from flowsock.wire.response import Response, plain_response
 
 if TYPE_CHECKING:

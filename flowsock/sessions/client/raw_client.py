@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from flowsock.sessions.client import connect
+from flowsock.sessions.client.client import connect
 from flowsock.sessions.config import WebSocketConfig, raw_config
 from flowsock.wire.frame import Frame
 

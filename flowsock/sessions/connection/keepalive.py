@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from flowsock.sessions.pings import new_ping
+from flowsock.sessions.connection.pings import new_ping
 
 if TYPE_CHECKING:
-    from flowsock.sessions.connection import Connection
-    from flowsock.sessions.transport import Clock, Timer
+    from flowsock.sessions.connection.connection import Connection
+    from flowsock.sessions.connection.transport import Clock, Timer
 
 _LONGEST: Final = 1.0
 _SHARE: Final = 8

@@ -12,7 +12,7 @@ from flowsock.wire.response import plain_response
 if TYPE_CHECKING:
     from anyio import CancelScope
 
-    from flowsock.sessions.router import Page, Upgrade
+    from flowsock.sessions.routes.router import Page, Upgrade
     from flowsock.wire.request import Request
 
 _logger = logging.getLogger("flowsock")

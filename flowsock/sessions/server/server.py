@@ -10,18 +10,18 @@ from anyio import move_on_after, sleep
 
 from flowsock.parking import WaitingRoom
 from flowsock.scopes.groups import task_group
-from flowsock.sessions.access import log_response, log_session
-from flowsock.sessions.address import Address
-from flowsock.sessions.admission import admit
-from flowsock.sessions.doors import Doors
+from flowsock.sessions.connection.keepalive import Keepalive
 from flowsock.sessions.drivers.driver import running_driver
-from flowsock.sessions.handling import run_handler
-from flowsock.sessions.keepalive import Keepalive
-from flowsock.sessions.pages import page_response
-from flowsock.sessions.router import Page, Upgrade
-from flowsock.sessions.seats import Seats
-from flowsock.sessions.server_config import ServerConfig
-from flowsock.sessions.server_handshake import ServerHandshake
+from flowsock.sessions.routes.admission import admit
+from flowsock.sessions.routes.pages import page_response
+from flowsock.sessions.routes.router import Page, Upgrade
+from flowsock.sessions.server.access import log_response, log_session
+from flowsock.sessions.server.address import Address
+from flowsock.sessions.server.doors import Doors
+from flowsock.sessions.server.handling import run_handler
+from flowsock.sessions.server.seats import Seats
+from flowsock.sessions.server.server_config import ServerConfig
+from flowsock.sessions.server.server_handshake import ServerHandshake
 from flowsock.sessions.terms import Terms
 from flowsock.wire.close import CloseCode, CloseReason
 from flowsock.wire.handshake import accept_response
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from flowsock.sessions.connection.transport import Clock, Timer
     from flowsock.sessions.drivers.driver import Driver
-    from flowsock.sessions.router import Router
+    from flowsock.sessions.routes.router import Router
+    from flowsock.sessions.server.tls import ServerTLS
     from flowsock.sessions.session import Session
-    from flowsock.sessions.tls import ServerTLS
-    from flowsock.sessions.transport import Clock, Timer
     from flowsock.wire.request import Request
 
 _logger = logging.getLogger("flowsock")

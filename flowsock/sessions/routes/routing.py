@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args, get_origin
 from attrs import frozen
 
 from flowsock.codecs.plain import message_types
-from flowsock.sessions.guards import make_guard
-from flowsock.sessions.parameters import convert_all, converter, name_of, parameter_types
-from flowsock.sessions.pattern import Pattern
 from flowsock.sessions.raw_session import RawSession
+from flowsock.sessions.routes.guards import make_guard
+from flowsock.sessions.routes.parameters import convert_all, converter, name_of, parameter_types
+from flowsock.sessions.routes.pattern import Pattern
 from flowsock.sessions.session import Session
 from flowsock.wire.request import Request
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from flowsock.sessions.config import WebSocketConfig
-    from flowsock.sessions.guards import Guard, GuardFunction
-    from flowsock.sessions.parameters import Convert
+    from flowsock.sessions.routes.guards import Guard, GuardFunction
+    from flowsock.sessions.routes.parameters import Convert
 
     Handler: TypeAlias = Callable[..., Awaitable[object]]
     PageHandler: TypeAlias = Callable[..., object]

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from anyio import move_on_after
 
-from flowsock.sessions.client_handshake import ClientHandshake
+from flowsock.sessions.client.client_handshake import ClientHandshake
+from flowsock.sessions.client.url import parse_url
 from flowsock.sessions.config import WebSocketConfig, subprotocol_names
+from flowsock.sessions.connection.keepalive import Keepalive
 from flowsock.sessions.drivers.driver import running_driver
 from flowsock.sessions.ending import drop_session, end_session
-from flowsock.sessions.keepalive import Keepalive
-from flowsock.sessions.routing import accepted_messages
+from flowsock.sessions.routes.routing import accepted_messages
 from flowsock.sessions.scope import session_scope
 from flowsock.sessions.session import In, Out, Session
 from flowsock.sessions.terms import Terms
-from flowsock.sessions.url import parse_url
 from flowsock.wire.close import CloseCode
 from flowsock.wire.handshake import check_response, client_request, new_key
 from flowsock.wire.headers import Headers
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from ssl import SSLContext
     from types import TracebackType
 
+    from flowsock.sessions.connection.transport import HandshakeTransport
     from flowsock.sessions.drivers.driver import Driver
-    from flowsock.sessions.transport import HandshakeTransport
     from flowsock.wire.handshake import Agreement
     from flowsock.wire.headers import HeadersLike
 

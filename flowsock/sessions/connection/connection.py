@@ -15,9 +15,9 @@ from flowsock.channels.capacity import UNLIMITED
 from flowsock.channels.channel import Channel
 from flowsock.errors import SessionAborted, SessionClosed
 from flowsock.parking import WaitingRoom
-from flowsock.sessions.backlog import BacklogOutbox
-from flowsock.sessions.outbox import Outbox
-from flowsock.sessions.pings import Pings, new_ping
+from flowsock.sessions.connection.backlog import BacklogOutbox
+from flowsock.sessions.connection.outbox import Outbox
+from flowsock.sessions.connection.pings import Pings, new_ping
 from flowsock.sessions.slow_reader import SlowReader
 from flowsock.sessions.statistics import ConnectionStatistics
 from flowsock.wire.close import CloseCode, CloseReason, is_sendable
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from flowsock.sessions.config import WebSocketConfig
-    from flowsock.sessions.keepalive import Keepalive
-    from flowsock.sessions.message_codec import MessageCodec
+    from flowsock.sessions.connection.keepalive import Keepalive
+    from flowsock.sessions.connection.message_codec import MessageCodec
+    from flowsock.sessions.connection.transport import Clock, Timer, Transport
     from flowsock.sessions.terms import Terms
-    from flowsock.sessions.transport import Clock, Timer, Transport
     from flowsock.wire.frames import Event
 
 _ABORT_GRACE: Final = 1.0

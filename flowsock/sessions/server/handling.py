@@ -15,7 +15,7 @@ from flowsock.wire.close import CloseCode
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
-    from flowsock.sessions.routing import SessionRoute
+    from flowsock.sessions.routes.routing import SessionRoute
     from flowsock.sessions.session import Session
 
 _logger = logging.getLogger("flowsock")

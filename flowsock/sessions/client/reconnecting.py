@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast, get_args
 from flowsock.emitting import settle
 from flowsock.scopes.restart import Backoff
 from flowsock.scopes.scope import coroutine_scope
-from flowsock.sessions.client import connect
-from flowsock.sessions.link import Link
-from flowsock.sessions.link_rules import STOP_CODES, STOP_STATUSES, LinkRules
+from flowsock.sessions.client.client import connect
+from flowsock.sessions.client.link import Link
+from flowsock.sessions.client.link_rules import STOP_CODES, STOP_STATUSES, LinkRules
 from flowsock.sessions.session import In, Out, Session
 
 if TYPE_CHECKING:

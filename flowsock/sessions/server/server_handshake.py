@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Final, cast
 from anyio import CancelScope
 from attrs import evolve
 
-from flowsock.sessions.handshake import Handshake
+from flowsock.sessions.connection.handshake import Handshake
 from flowsock.wire.forwarding import normal_address
 from flowsock.wire.http import BadRequest, RequestReader, encode_response, plain_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from flowsock.sessions.connection import Connection
-    from flowsock.sessions.transport import Clock, HandshakeTransport, Timer
+    from flowsock.sessions.connection.connection import Connection
+    from flowsock.sessions.connection.transport import Clock, HandshakeTransport, Timer
     from flowsock.wire.request import Request
     from flowsock.wire.response import Response
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from flowsock.errors import HandshakeError
 from flowsock.parking import WaitingRoom
-from flowsock.sessions.handshake import Handshake
+from flowsock.sessions.connection.handshake import Handshake
 from flowsock.wire.http import ResponseReader
 
 if TYPE_CHECKING:

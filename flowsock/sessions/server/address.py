@@ -15,7 +15,7 @@ import anyio
 from attrs import Attribute, field, frozen
 
 if TYPE_CHECKING:
-    from flowsock.sessions.tls import ServerTLS
+    from flowsock.sessions.server.tls import ServerTLS
 
 _BACKLOG: Final = 1024
 _LAST_PORT: Final = 65535

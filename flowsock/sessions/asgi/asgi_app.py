@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Final
 
 from anyio import CancelScope, current_time
 
-from flowsock.sessions.admission import admit
-from flowsock.sessions.asgi_request import request_of
-from flowsock.sessions.asgi_response import MALFORMED, refuse, respond
+from flowsock.sessions.asgi.asgi_request import request_of
+from flowsock.sessions.asgi.asgi_response import MALFORMED, refuse, respond
 from flowsock.sessions.drivers.asgi_stream import hosted_session
-from flowsock.sessions.handling import run_handler
-from flowsock.sessions.pages import page_response
-from flowsock.sessions.router import Page, Upgrade
+from flowsock.sessions.routes.admission import admit
+from flowsock.sessions.routes.pages import page_response
+from flowsock.sessions.routes.router import Page, Upgrade
+from flowsock.sessions.server.handling import run_handler
 from flowsock.sessions.terms import Terms
 from flowsock.wire.handshake import Agreement
 from flowsock.wire.response import Response, plain_response
 
 if TYPE_CHECKING:
     from flowsock.sessions.drivers.asgi_stream import AsgiCall
-    from flowsock.sessions.router import Router
+    from flowsock.sessions.routes.router import Router
     from flowsock.wire.request import Request
 
 _NO_FRAMES: Final = plain_response(501, "raw sessions need a server of frames, and this one has messages")

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
 
     from flowsock.sessions.config import WebSocketConfig
-    from flowsock.sessions.message_codec import MessageCodec
-    from flowsock.sessions.transport import Clock, Timer, Transport
+    from flowsock.sessions.connection.message_codec import MessageCodec
+    from flowsock.sessions.connection.transport import Clock, Timer, Transport
 
 
 class Owner(Protocol):

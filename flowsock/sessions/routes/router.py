@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from attrs import frozen
 
-from flowsock.sessions.background import BackgroundJobs
 from flowsock.sessions.config import WebSocketConfig, raw_config
-from flowsock.sessions.registry import SessionRegistry
-from flowsock.sessions.routing import PageRoute, SessionRoute, page_route, session_route
+from flowsock.sessions.routes.background import BackgroundJobs
+from flowsock.sessions.routes.registry import SessionRegistry
+from flowsock.sessions.routes.routing import PageRoute, SessionRoute, page_route, session_route
 from flowsock.wire.handshake import (
     SESSION_METHODS,
     Agreement,
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from flowsock.scopes.restart import Restart
-    from flowsock.sessions.guards import GuardFunction
-    from flowsock.sessions.registry import AppStatistics
+    from flowsock.sessions.routes.guards import GuardFunction
+    from flowsock.sessions.routes.registry import AppStatistics
     from flowsock.wire.request import Request
 
     H = TypeVar("H", bound=Callable[..., Awaitable[object]])
