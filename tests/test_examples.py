@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from flowsock import App, Frame, Opcode, connect, connect_raw, serve
-from tests.sessions.asgi_host import Host
+from tests.sessions.asgi.asgi_host import Host
 from tests.sessions.support import until
 
 if TYPE_CHECKING:

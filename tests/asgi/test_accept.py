@@ -12,7 +12,7 @@ from starlette.routing import WebSocketRoute
 
 from flowsock import CloseReason, HandshakeError, HandshakeRejected, Session, SessionAborted, asgi
 from tests.conftest import anyio_backend as anyio_backend
-from tests.sessions.asgi_host import Host
+from tests.sessions.asgi.asgi_host import Host
 from tests.sessions.support import BOUND, failures, until
 
 pytestmark = pytest.mark.anyio

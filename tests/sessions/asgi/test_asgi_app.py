@@ -20,7 +20,7 @@ from flowsock import (
     reject,
 )
 from tests.conftest import anyio_backend as anyio_backend
-from tests.sessions.asgi_host import Host
+from tests.sessions.asgi.asgi_host import Host
 from tests.sessions.support import BOUND, Story, failures, until
 
 pytestmark = pytest.mark.anyio
