@@ -22,64 +22,63 @@ Errors are in `flowsock.errors`, what tests need in `flowsock.testing`. Everythi
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-from anyio import WouldBlock as WouldBlock
-
-from flowsock.channels.capacity import BUFFERED as BUFFERED
-from flowsock.channels.capacity import CONFLATED as CONFLATED
-from flowsock.channels.capacity import RENDEZVOUS as RENDEZVOUS
-from flowsock.channels.capacity import UNLIMITED as UNLIMITED
-from flowsock.channels.capacity import BufferOverflow as BufferOverflow
-from flowsock.channels.channel import Channel as Channel
-from flowsock.channels.producing import Producer as Producer
-from flowsock.channels.producing import produce as produce
-from flowsock.channels.select import on_timeout as on_timeout
-from flowsock.channels.select import select as select
-from flowsock.channels.select import select_unbiased as select_unbiased
-from flowsock.channels.select import while_select as while_select
-from flowsock.emitting import Emitter as Emitter
-from flowsock.errors import Cancellation as Cancellation
-from flowsock.errors import ChannelCancelled as ChannelCancelled
-from flowsock.errors import ChannelClosed as ChannelClosed
-from flowsock.errors import FlowsockError as FlowsockError
-from flowsock.errors import HandshakeError as HandshakeError
-from flowsock.errors import HandshakeRejected as HandshakeRejected
-from flowsock.errors import JobCancelled as JobCancelled
-from flowsock.errors import NoSuchElement as NoSuchElement
-from flowsock.errors import ProtocolError as ProtocolError
-from flowsock.errors import SessionAborted as SessionAborted
-from flowsock.errors import SessionClosed as SessionClosed
-from flowsock.flows.builders import as_flow as as_flow
-from flowsock.flows.builders import callback_flow as callback_flow
-from flowsock.flows.builders import channel_flow as channel_flow
-from flowsock.flows.builders import combine as combine
-from flowsock.flows.builders import combine_transform as combine_transform
-from flowsock.flows.builders import consume_as_flow as consume_as_flow
-from flowsock.flows.builders import empty_flow as empty_flow
-from flowsock.flows.builders import flow as flow
-from flowsock.flows.builders import flow_of as flow_of
-from flowsock.flows.builders import interval as interval
-from flowsock.flows.builders import merge as merge
-from flowsock.flows.flow import Flow as Flow
-from flowsock.flows.flow import SharedFlow as SharedFlow
-from flowsock.flows.flow import StateFlow as StateFlow
-from flowsock.flows.shared import MutableSharedFlow as MutableSharedFlow
-from flowsock.flows.sharing import SharingCommand as SharingCommand
-from flowsock.flows.sharing import SharingStarted as SharingStarted
-from flowsock.flows.state import MutableStateFlow as MutableStateFlow
-from flowsock.scopes.completable import CompletableDeferred as CompletableDeferred
-from flowsock.scopes.job import Job as Job
-from flowsock.scopes.joining import await_all as await_all
-from flowsock.scopes.joining import join_all as join_all
-from flowsock.scopes.restart import Backoff as Backoff
-from flowsock.scopes.restart import Restart as Restart
-from flowsock.scopes.scope import Scope as Scope
-from flowsock.scopes.scope import coroutine_scope as coroutine_scope
-from flowsock.scopes.scope import current_scope as current_scope
-from flowsock.scopes.scope import supervisor_scope as supervisor_scope
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from anyio import WouldBlock as WouldBlock
+
+    from flowsock.channels.capacity import BUFFERED as BUFFERED
+    from flowsock.channels.capacity import CONFLATED as CONFLATED
+    from flowsock.channels.capacity import RENDEZVOUS as RENDEZVOUS
+    from flowsock.channels.capacity import UNLIMITED as UNLIMITED
+    from flowsock.channels.capacity import BufferOverflow as BufferOverflow
+    from flowsock.channels.channel import Channel as Channel
+    from flowsock.channels.producing import Producer as Producer
+    from flowsock.channels.producing import produce as produce
+    from flowsock.channels.select import on_timeout as on_timeout
+    from flowsock.channels.select import select as select
+    from flowsock.channels.select import select_unbiased as select_unbiased
+    from flowsock.channels.select import while_select as while_select
+    from flowsock.emitting import Emitter as Emitter
+    from flowsock.errors import Cancellation as Cancellation
+    from flowsock.errors import ChannelCancelled as ChannelCancelled
+    from flowsock.errors import ChannelClosed as ChannelClosed
+    from flowsock.errors import FlowsockError as FlowsockError
+    from flowsock.errors import HandshakeError as HandshakeError
+    from flowsock.errors import HandshakeRejected as HandshakeRejected
+    from flowsock.errors import JobCancelled as JobCancelled
+    from flowsock.errors import NoSuchElement as NoSuchElement
+    from flowsock.errors import ProtocolError as ProtocolError
+    from flowsock.errors import SessionAborted as SessionAborted
+    from flowsock.errors import SessionClosed as SessionClosed
+    from flowsock.flows.builders import as_flow as as_flow
+    from flowsock.flows.builders import callback_flow as callback_flow
+    from flowsock.flows.builders import channel_flow as channel_flow
+    from flowsock.flows.builders import combine as combine
+    from flowsock.flows.builders import combine_transform as combine_transform
+    from flowsock.flows.builders import consume_as_flow as consume_as_flow
+    from flowsock.flows.builders import empty_flow as empty_flow
+    from flowsock.flows.builders import flow as flow
+    from flowsock.flows.builders import flow_of as flow_of
+    from flowsock.flows.builders import interval as interval
+    from flowsock.flows.builders import merge as merge
+    from flowsock.flows.flow import Flow as Flow
+    from flowsock.flows.flow import SharedFlow as SharedFlow
+    from flowsock.flows.flow import StateFlow as StateFlow
+    from flowsock.flows.shared import MutableSharedFlow as MutableSharedFlow
+    from flowsock.flows.sharing import SharingCommand as SharingCommand
+    from flowsock.flows.sharing import SharingStarted as SharingStarted
+    from flowsock.flows.state import MutableStateFlow as MutableStateFlow
+    from flowsock.scopes.completable import CompletableDeferred as CompletableDeferred
+    from flowsock.scopes.job import Job as Job
+    from flowsock.scopes.joining import await_all as await_all
+    from flowsock.scopes.joining import join_all as join_all
+    from flowsock.scopes.restart import Backoff as Backoff
+    from flowsock.scopes.restart import Restart as Restart
+    from flowsock.scopes.scope import Scope as Scope
+    from flowsock.scopes.scope import coroutine_scope as coroutine_scope
+    from flowsock.scopes.scope import current_scope as current_scope
+    from flowsock.scopes.scope import supervisor_scope as supervisor_scope
     from flowsock.sessions.app import App as App
     from flowsock.sessions.client.client import connect as connect
     from flowsock.sessions.client.link import Link as Link
@@ -107,34 +106,87 @@ if TYPE_CHECKING:
     from flowsock.wire.request import Request as Request
     from flowsock.wire.response import Response as Response
 
-# What only sockets need is imported when it is first used, so that a pipeline without sockets starts fast.
-_LAZY = {
+# Every name is imported when it is first used (PEP 562): whoever needs a channel loads no server.
+_HOMES: Final = {
+    "BUFFERED": "flowsock.channels.capacity",
+    "CONFLATED": "flowsock.channels.capacity",
+    "RENDEZVOUS": "flowsock.channels.capacity",
+    "UNLIMITED": "flowsock.channels.capacity",
     "Address": "flowsock.sessions.server.address",
     "App": "flowsock.sessions.app",
+    "Backoff": "flowsock.scopes.restart",
+    "BufferOverflow": "flowsock.channels.capacity",
+    "Cancellation": "flowsock.errors",
+    "Channel": "flowsock.channels.channel",
+    "ChannelCancelled": "flowsock.errors",
+    "ChannelClosed": "flowsock.errors",
     "CloseCode": "flowsock.wire.close",
     "CloseReason": "flowsock.wire.close",
+    "CompletableDeferred": "flowsock.scopes.completable",
     "Connected": "flowsock.sessions.client.link_state",
     "Connecting": "flowsock.sessions.client.link_state",
     "Deflate": "flowsock.wire.deflate",
+    "Emitter": "flowsock.emitting",
+    "Flow": "flowsock.flows.flow",
+    "FlowsockError": "flowsock.errors",
     "Frame": "flowsock.wire.frame",
+    "HandshakeError": "flowsock.errors",
+    "HandshakeRejected": "flowsock.errors",
+    "Job": "flowsock.scopes.job",
+    "JobCancelled": "flowsock.errors",
     "Link": "flowsock.sessions.client.link",
     "LinkState": "flowsock.sessions.client.link_state",
+    "MutableSharedFlow": "flowsock.flows.shared",
+    "MutableStateFlow": "flowsock.flows.state",
+    "NoSuchElement": "flowsock.errors",
     "Opcode": "flowsock.wire.frame",
+    "Producer": "flowsock.channels.producing",
+    "ProtocolError": "flowsock.errors",
     "RawSession": "flowsock.sessions.raw_session",
     "Request": "flowsock.wire.request",
     "Response": "flowsock.wire.response",
+    "Restart": "flowsock.scopes.restart",
+    "Scope": "flowsock.scopes.scope",
     "Server": "flowsock.sessions.server.server",
     "ServerConfig": "flowsock.sessions.server.server_config",
     "Session": "flowsock.sessions.session",
+    "SessionAborted": "flowsock.errors",
+    "SessionClosed": "flowsock.errors",
+    "SharedFlow": "flowsock.flows.flow",
+    "SharingCommand": "flowsock.flows.sharing",
+    "SharingStarted": "flowsock.flows.sharing",
     "SlowReader": "flowsock.sessions.slow_reader",
+    "StateFlow": "flowsock.flows.flow",
     "Stopped": "flowsock.sessions.client.link_state",
     "Waiting": "flowsock.sessions.client.link_state",
     "WebSocketConfig": "flowsock.sessions.config",
+    "WouldBlock": "anyio",
+    "as_flow": "flowsock.flows.builders",
+    "await_all": "flowsock.scopes.joining",
+    "callback_flow": "flowsock.flows.builders",
+    "channel_flow": "flowsock.flows.builders",
+    "combine": "flowsock.flows.builders",
+    "combine_transform": "flowsock.flows.builders",
     "connect": "flowsock.sessions.client.client",
     "connect_raw": "flowsock.sessions.client.raw_client",
-    "reject": "flowsock.sessions.routes.guards",
+    "consume_as_flow": "flowsock.flows.builders",
+    "coroutine_scope": "flowsock.scopes.scope",
+    "current_scope": "flowsock.scopes.scope",
+    "empty_flow": "flowsock.flows.builders",
+    "flow": "flowsock.flows.builders",
+    "flow_of": "flowsock.flows.builders",
+    "interval": "flowsock.flows.builders",
+    "join_all": "flowsock.scopes.joining",
+    "merge": "flowsock.flows.builders",
+    "on_timeout": "flowsock.channels.select",
+    "produce": "flowsock.channels.producing",
     "reconnecting": "flowsock.sessions.client.reconnecting",
+    "reject": "flowsock.sessions.routes.guards",
+    "select": "flowsock.channels.select",
+    "select_unbiased": "flowsock.channels.select",
     "serve": "flowsock.sessions.server.server",
+    "supervisor_scope": "flowsock.scopes.scope",
+    "while_select": "flowsock.channels.select",
 }
 
 __version__ = "0.1.0"
@@ -223,7 +275,7 @@ __all__ = (
 
 
 def __getattr__(name: str) -> Any:
-    module = _LAZY.get(name)
+    module = _HOMES.get(name)
     if module is None:
         raise AttributeError(f"module 'flowsock' has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(module), name)

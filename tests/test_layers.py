@@ -148,7 +148,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
         order = list(TopologicalSorter(graph).static_order())
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
-    assert order.index("flowsock.errors") < order.index("flowsock.flows.flow") < order.index("flowsock")
+    assert order.index("flowsock.errors") < order.index("flowsock.flows.flow") < order.index("flowsock.sessions.session")
 
 
 def test_the_wire_knows_no_event_loop() -> None:
