@@ -19,7 +19,7 @@ from flowsock.testing import assert_marbles, marbles, parse_marbles, play
 
 if TYPE_CHECKING:
     import doctest
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from flowsock import Scope
 
@@ -98,13 +98,13 @@ def everything() -> Iterator[Documented]:
                 yield from members(target)
 
 
-async def run_examples(docs: Documented, namespace: dict[str, Any]) -> None:
-    """Run the examples as a console with top-level await would, and compare what they print."""
-    for example in docs.examples:
+async def run_console(name: str, examples: Iterable[doctest.Example], namespace: dict[str, Any]) -> None:
+    """Run examples as a console with top-level await would, and compare what they print."""
+    for example in examples:
         found = await _printed(example, namespace)
         options = ELLIPSIS if "..." in example.want else 0
         assert OutputChecker().check_output(example.want, found, options), (
-            f"{docs.name}: {example.source}says\n{example.want}and prints\n{found}"
+            f"{name}: {example.source}says\n{example.want}and prints\n{found}"
         )
 
 

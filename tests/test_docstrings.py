@@ -25,7 +25,7 @@ from anyio import fail_after
 
 from flowsock import Flow
 from flowsock.testing import virtual_time
-from tests.docstrings import SETTING, Documented, everything, run_diagrams, run_examples
+from tests.docstrings import SETTING, Documented, everything, run_console, run_diagrams
 
 ALL = list(everything())
 OPERATORS = [docs for docs in ALL if docs.owner is not None and issubclass(docs.owner, Flow)]
@@ -81,7 +81,7 @@ def test_what_a_docstring_shows_is_true(docs: Documented, backend: str) -> None:
 
     async def run() -> None:
         with fail_after(1000 if options else 10):
-            await run_examples(docs, namespace)
+            await run_console(docs.name, docs.examples, namespace)
             await run_diagrams(docs, namespace)
 
     anyio.run(run, backend=backend, backend_options=dict(options))

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-from flowsock import App
+from tests.snippets import Snippet, page, snippets
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.splitlines()[0])
-def test_a_block_runs(block: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(App, "run", lambda _app, **_options: None)
-    module = ModuleType("readme")
-    # Handlers' annotations are looked up in the module that they say they are of.
-    monkeypatch.setitem(sys.modules, "readme", module)
-    exec(compile(block, "README.md", "exec", dont_inherit=True), module.__dict__)
+@pytest.mark.parametrize("snippet", [each for each in snippets(ROOT / "README.md") if each.language == "python"], ids=str)
+def test_a_block_runs(snippet: Snippet) -> None:
+    with page("readme") as namespace:
+        snippet.run(namespace)
 
 
 def test_links_lead_somewhere() -> None:

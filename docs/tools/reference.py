@@ -1,0 +1,117 @@
+"""The pages of the API reference, and which public name is on which of them: read from where the names are defined."""
+
+from __future__ import annotations
+
+import ast
+import json
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from attrs import frozen
+
+import flowsock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT: Final = Path(__file__).parents[2]
+PACKAGE: Final = Path(flowsock.__file__).parent
+HOMES: Final[dict[str, str]] = vars(flowsock)["_HOMES"]
+
+# The first part that a name's home starts with decides.
+_PAGES: Final = {
+    "flowsock.flows.builders": ("operators", "Operators and builders"),
+    "flowsock.emitting": ("flows", "Flows"),
+    "flowsock.flows": ("flows", "Flows"),
+    "flowsock.scopes": ("scopes", "Scopes and jobs"),
+    "flowsock.channels": ("channels", "Channels and select"),
+    "flowsock.sessions.client": ("client", "Client"),
+    "flowsock.sessions.server": ("server", "Server"),
+    "flowsock.sessions": ("sessions", "Sessions and routes"),
+    "flowsock.wire": ("wire", "Requests, frames and close codes"),
+    "flowsock.codecs": ("messages", "Messages"),
+    "flowsock.errors": ("errors", "Errors"),
+    "anyio": ("errors", "Errors"),
+}
+
+
+@frozen
+class Page:
+    """A page of the reference, and the public paths of what is on it."""
+
+    name: str
+    title: str
+    introduction: str
+    paths: tuple[str, ...]
+
+    @property
+    def uri(self) -> str:
+        return f"reference/{self.name}.md"
+
+    @property
+    def is_written(self) -> bool:
+        """Tell whether somebody wrote it; the others are generated."""
+        return (ROOT / "docs" / self.uri).exists()
+
+    @property
+    def markdown(self) -> str:
+        return "\n\n".join((f"# {self.title}", self.introduction, *map(entry, self.paths))) + "\n"
+
+
+def entry(path: str, **options: object) -> str:
+    """Give the lines that mkdocstrings puts a name's documentation in the place of."""
+    kind = getattr(flowsock, path.removeprefix("flowsock."), None)
+    if isinstance(kind, type):
+        # The methods of flows have a page of their own.
+        options["members"] = None if kind is not flowsock.Flow else False
+        options["show_if_no_docstring"] = issubclass(kind, Enum)
+        options["inherited_members"] = [name for base in kind.__mro__[1:] for name in _lent_by(base)]
+    return f"::: {path}\n    options: {json.dumps(options)}"
+
+
+def _lent_by(base: type) -> Iterator[str]:
+    """Give the public members of a base class of ours that is not public itself."""
+    if base.__module__.startswith("flowsock.") and base.__name__ not in HOMES:
+        yield from (name for name in vars(base) if not name.startswith("_"))
+
+
+def pages() -> Iterator[Page]:
+    """Give the pages of the names in ``flowsock``, and then one for each public module that has names of its own."""
+    found: dict[tuple[str, str], list[str]] = {place: [] for place in _PAGES.values()}
+    for name, home in HOMES.items():
+        found[_place(home)].append(f"flowsock.{name}")
+    for (name, title), paths in found.items():
+        if paths:
+            yield Page(name, title, "Imported from `flowsock`.", tuple(paths))
+    for module, names in public_modules().items():
+        yield Page(
+            module.removeprefix("flowsock."),
+            f"`{module}`",
+            entry(module, members=False, show_root_heading=False),
+            tuple(f"{module}.{name}" for name in names),
+        )
+
+
+def public_modules() -> dict[str, tuple[str, ...]]:
+    """Give the modules right below the package that list names of their own, and these names."""
+    files = {path.stem: path for path in PACKAGE.glob("[!_]*.py")}
+    folders = {path.parent.name: path for path in PACKAGE.glob("*/__init__.py")}
+    listed = {f"flowsock.{name}": _listed(path) for name, path in sorted({**files, **folders}.items())}
+    return {module: names for module, names in listed.items() if names}
+
+
+def public_paths() -> list[str]:
+    """Give every public name as a reader writes it: ``flowsock.Flow``, ``flowsock.testing.turbine``."""
+    return [path for page in pages() for path in page.paths]
+
+
+def _listed(path: Path) -> tuple[str, ...]:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and any(isinstance(each, ast.Name) and each.id == "__all__" for each in node.targets):
+            return tuple(ast.literal_eval(node.value))
+    return ()
+
+
+def _place(home: str) -> tuple[str, str]:
+    return next(place for start, place in _PAGES.items() if f"{home}.".startswith(f"{start}."))
