@@ -97,9 +97,11 @@ class Channel(Generic[T]):
         Raises:
             ChannelClosed: the channel was closed (or whatever error it was closed with).
         """
+        if self.hand(value):
+            return READY
         if self._closed:
             self.undelivered(value)
-        if self.accept(value):
+        if self._keep(value):
             return READY
         sender = SuspendedSender(self, value)
         self.enqueue(sender)
@@ -117,13 +119,23 @@ class Channel(Generic[T]):
 
     def accept(self, value: T) -> bool:
         """Take a value if that is possible now; false if its sender has to wait. Raises like `send_nowait` at the end."""
+        return self.hand(value) or self._keep(value)
+
+    def hand(self, value: T) -> bool:
+        """Give a value to whoever has waited longest, if anybody waits."""
         receivers = self._receivers
-        if receivers:
-            receiver = receivers[0]
-            del receivers[0]
-            if receiver.offer(value):
+        if not receivers:
+            return False
+        receiver = receivers.pop(0)
+        if receiver.offer(value):
+            if self._buffer or self._senders or self._closed:
+                # The receiver itself sent to, or closed, this channel.
+                receiver.end()
+            else:
                 receivers.append(receiver)
-            return True
+        return True
+
+    def _keep(self, value: T) -> bool:
         if self._closed:
             raise self.ended("nothing can be sent any more")
         if len(self._buffer) < self._capacity:

@@ -18,11 +18,11 @@ class Receiver(Protocol[T_contra]):
     """Somebody who waits for a channel's next value. Waiting ends with the first call of either method."""
 
     def offer(self, value: T_contra, /) -> bool:
-        """Take a value; true if the receiver at once waits for the next one."""
+        """Take a value; true if the receiver at once waits for the next one, unless there is one already: then it is ended."""
         ...
 
     def end(self) -> None:
-        """Learn that no value will come."""
+        """Learn that no value will come, or, after a value, that the next one is there already."""
         ...
 
 

@@ -47,16 +47,10 @@ class ChannelSubscriber(Subscriber[T]):
                 self.dispatched(result)
         except BaseException as error:
             self.fail(error)
-        if self.emit is not self._chain:
-            return False
-        if self.channel.is_empty:
-            return True
-        # The chain itself sent to, or closed, this channel: go on in the collector's own task.
-        self.wake()
-        return False
+        return self.emit is self._chain
 
     def end(self) -> None:
-        """Learn that the channel was closed."""
+        """Learn that the channel was closed, or that there is something in it: the collector's task goes on."""
         self.wake()
 
     def interrupt(self) -> None:

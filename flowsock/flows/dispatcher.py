@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
+from flowsock.emitting import READY
 from flowsock.flows.source import HotSource
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Dispatcher(HotSource[T]):
         for subscriber in snapshot:
             try:
                 result = subscriber.emit(value)
-                if result is not None:
+                if result is not None and result is not READY:
                     subscriber.dispatched(result)
             except BaseException as error:
                 subscriber.fail(error)

@@ -12,8 +12,10 @@ from flowsock.wire.frames import (
     CLOSE,
     CONTINUATION,
     FINAL,
+    MASKED,
     PING,
     PONG,
+    SHORT,
     TEXT,
     Close,
     Event,
@@ -35,6 +37,10 @@ if TYPE_CHECKING:
 
 _FINAL_TEXT: Final = FINAL | TEXT
 _FINAL_BINARY: Final = FINAL | BINARY
+_from_bytes: Final = int.from_bytes
+# What the second byte of a frame begins with, and how long a small frame is without its payload.
+_MASKED: Final = (MASKED, 6)
+_UNMASKED: Final = (0, 2)
 
 # The last message that was encoded without a mask, and its frame: whoever sends one message to many sessions encodes
 # it once. One tuple, so that threads see both halves or neither; bounded, because it lives as long as the process.
@@ -99,8 +105,10 @@ class Codec:
         try:
             position = self._continue(data, 0, events) if self._remaining else 0
             while not self._over:
-                start = self._small_frames(data, position, events)
-                position = self._frame(data, start, events) if start < len(data) else start
+                start = position if self._assembly else self._whole_messages(data, position, events)
+                if start == len(data):
+                    break
+                position = self._frame(data, start, events)
                 if position == start:
                     self._tail = data[start:]
                     break
@@ -110,28 +118,39 @@ class Codec:
             self._fail(not_utf8(), events)
         return events
 
-    def _small_frames(self, data: bytes, position: int, events: list[Event]) -> int:
-        """Read whole small messages for as long as there are any: the fast path, which raises nothing but bad UTF-8."""
-        if self._assembly is not None:
-            return position
-        limit = SMALL if self.max_message_size is None or self.max_message_size > SMALL else self.max_message_size
-        mask_bit, overhead = (0, 2) if self._client else (0x80, 6)
-        last = len(data) - overhead
-        from_bytes, ones, padding = int.from_bytes, ONES, PADDING
-        while position <= last:
+    def _whole_messages(self, data: bytes, position: int, events: list[Event]) -> int:
+        """Read whole messages of one plain frame each, and give the position of whatever is none: the fast path.
+
+        It raises nothing but bad UTF-8.
+        """
+        limit = self.max_message_size
+        mask_bit, overhead = _UNMASKED if self._client else _MASKED
+        end = len(data)
+        while position + overhead <= end:
             first = data[position]
-            if not _FINAL_TEXT <= first <= _FINAL_BINARY:
+            if first != _FINAL_BINARY and first != _FINAL_TEXT:
                 break
             size = data[position + 1] - mask_bit
-            if not 0 <= size <= limit or position + size > last:
+            start = position + overhead
+            if not 0 <= size <= SMALL:
+                if size != SHORT or start + 2 > end:
+                    break
+                size = data[position + 2] << 8 | data[position + 3]
+                if size <= SMALL:
+                    break
+                start += 2
+            stop = start + size
+            if stop > end or (limit is not None and size > limit):
                 break
-            stop = position + overhead + size
-            payload = data[position + 2 : stop]
-            if mask_bit:
+            if not mask_bit:
+                payload = data[start:stop]
+            elif size > SMALL:
+                payload = apply_mask(data[start:stop], data[start - 4 : start])
+            else:
                 # apply_mask() in place: calling it would cost a fifth more for the whole frame.
-                number = from_bytes(payload)
-                payload = (number ^ (number >> 8 * size) * ones[size] >> padding[size]).to_bytes(size)
-            events.append(payload.decode() if first == _FINAL_TEXT else payload)
+                number = _from_bytes(data[start - 4 : stop])
+                payload = (number ^ (number >> 8 * size) * ONES[size] >> PADDING[size]).to_bytes(size)
+            events.append(payload if first == _FINAL_BINARY else payload.decode())
             position = stop
         return position
 
@@ -220,27 +239,26 @@ class Codec:
         Raises:
             UnicodeEncodeError: The message has lone surrogates, so no UTF-8 form (RFC 6455 section 5.6).
         """
-        global _memo
-        if self._client:
-            return encode_frame(TEXT, message.encode(), masked=True)
         last, frame = _memo
-        if last is not message:
-            frame = encode_frame(TEXT, message.encode(), masked=False)
-            if len(frame) <= _MAX_MEMO:
-                _memo = message, frame
-        return frame
+        if last is message and not self._client:
+            return frame
+        return self._message(TEXT, message, message.encode())
 
     def binary(self, message: bytes | bytearray | memoryview) -> bytes:
         """Write a binary message as one frame."""
-        global _memo
-        if self._client:
-            return encode_frame(BINARY, bytes(message), masked=True)
         last, frame = _memo
-        if last is not message:
-            frame = encode_frame(BINARY, bytes(message), masked=False)
-            # Only what cannot change may be known again by its identity.
-            if isinstance(message, bytes) and len(frame) <= _MAX_MEMO:
-                _memo = message, frame
+        if last is message and not self._client:
+            return frame
+        # What is remembered is known again by its identity, so it must not change.
+        payload = message if type(message) is bytes else bytes(message)
+        return self._message(BINARY, payload, payload)
+
+    def _message(self, opcode: int, message: str | bytes, payload: bytes) -> bytes:
+        """Write the frame of a message, and remember it if it could be another connection's too."""
+        global _memo
+        frame = encode_frame(opcode, payload, masked=self._client)
+        if not self._client and len(frame) <= _MAX_MEMO:
+            _memo = message, frame
         return frame
 
     def ping(self, payload: bytes = b"") -> bytes:

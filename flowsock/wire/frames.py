@@ -27,7 +27,7 @@ RESERVED: Final = 0x70
 MASKED: Final = 0x80
 
 _OPCODES: Final = frozenset((CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG))
-_SHORT: Final = 126
+SHORT: Final = 126
 _LONG: Final = 127
 _MAX_SHORT: Final = 0xFFFF
 _MAX_LONG: Final = 0x7FFF_FFFF_FFFF_FFFF
@@ -126,7 +126,7 @@ def parse_header(data: bytes, position: int, *, masked: bool, compression: bool 
     _check_start(first, length, COMPRESSED if compression else 0)
     if (second & MASKED == MASKED) is not masked:
         raise ProtocolError(CloseCode.PROTOCOL_ERROR, "unmasked frame" if masked else "masked frame")
-    start = position + (2 if length < _SHORT else 4 if length == _SHORT else 10)
+    start = position + (2 if length < SHORT else 4 if length == SHORT else 10)
     stop = start + (4 if masked else 0)
     if len(data) < stop:
         return None
@@ -152,9 +152,9 @@ def _check_start(first: int, length: int, in_use: int) -> None:
 
 def _parse_length(data: bytes, position: int, kind: int) -> int:
     # The RFC forbids senders a longer form than needed; two readings of one frame are how filters are passed by.
-    if kind == _SHORT:
+    if kind == SHORT:
         length: int = _short_length.unpack_from(data, position)[0]
-        shortest = _SHORT
+        shortest = SHORT
     else:
         length = _long_length.unpack_from(data, position)[0]
         shortest = _MAX_SHORT + 1
@@ -184,7 +184,7 @@ def _encode_header(first: int, size: int, masked: int) -> bytes:
     if size <= SMALL:
         return bytes((first, masked | size))
     if size <= _MAX_SHORT:
-        return _short_header.pack(first, masked | _SHORT, size)
+        return _short_header.pack(first, masked | SHORT, size)
     return _long_header.pack(first, masked | _LONG, size)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from flowsock.emitting import READY
+from flowsock.emitting import FAIR_TURN, READY, TURN
 from flowsock.sessions.connection.outbox import Outbox, Owner, payload_of
 from flowsock.sessions.slow_reader import SlowReader
 
@@ -23,7 +23,7 @@ class BacklogOutbox(Outbox):
     compressor's context with it.
     """
 
-    __slots__ = ("_backlog", "_backlog_bytes", "_drained", "_policy")
+    __slots__ = ("_backlog", "_backlog_bytes", "_drained", "_policy", "_turns")
 
     def __init__(self, owner: Owner, transport: Transport, clock: Clock, codec: MessageCodec) -> None:
         super().__init__(owner, transport, clock, codec)
@@ -31,6 +31,7 @@ class BacklogOutbox(Outbox):
         self._backlog: deque[tuple[str | bytes, int]] = deque()
         self._backlog_bytes = 0
         self._drained = 0
+        self._turns = FAIR_TURN
 
     def put(self, message: object) -> Awaitable[None]:
         if self.is_clogged:
@@ -38,6 +39,14 @@ class BacklogOutbox(Outbox):
             return self._turn()
         pending = super().put(message)
         return READY if self.is_clogged else pending
+
+    def _turn(self) -> Awaitable[None]:
+        # Messages that are kept or dropped are none that were sent.
+        self._turns -= 1
+        if self._turns:
+            return READY
+        self._turns = FAIR_TURN
+        return TURN
 
     def _hold(self, message: object) -> None:
         # What the sender may change while it waits is copied; what is no message at all is refused now.

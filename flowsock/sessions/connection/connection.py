@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from flowsock.wire.frames import Event
 
 _ABORT_GRACE: Final = 1.0
+_NOTHING: Final[frozenset[type]] = frozenset()
 
 
 class State(Enum):
@@ -160,16 +161,22 @@ class Connection:
         """Take bytes from the transport; replies that they cause at once are gathered into one write."""
         self.last_heard = self._clock.time()
         self._bytes_received += len(data)
-        self._outbox.corked = True
+        outbox = self._outbox
+        outbox.corked = True
         try:
             for event in self._codec.receive(data):
-                kind = type(event)
-                if kind is str or kind is bytes:
-                    self._message(event)
-                else:
-                    self._control(event)
+                if type(event) not in self.accepts:
+                    self._other(event)
+                    continue
+                self._messages_received += 1
+                if not self.messages.hand(event):
+                    self._queue(event)
         finally:
-            self._outbox.uncork()
+            outbox.uncork()
+
+    def _queue(self, message: Event) -> None:
+        """Let a message wait for the handler."""
+        self.messages.send_nowait(message)
         if len(self.messages) >= self.config.incoming_queue and not self._reading_paused:
             self._pause_reading()
 
@@ -190,15 +197,13 @@ class Connection:
         self.last_heard = self._clock.time()
         self._transport.resume_reading()
 
-    def _message(self, message: Event) -> None:
-        if self._state is not _OPEN:
-            return
-        self._messages_received += 1
-        if type(message) in self.accepts:
-            self.messages.send_nowait(message)
-            return
-        kind = "binary" if isinstance(message, bytes) else "text"
-        self._fail(CloseReason(CloseCode.CANNOT_ACCEPT, f"{kind} messages are not accepted here"))
+    def _other(self, event: Event) -> None:
+        """Take what is no message for the handler."""
+        if not isinstance(event, str | bytes):
+            self._control(event)
+        elif self._state is _OPEN:
+            kind = "text" if isinstance(event, str) else "binary"
+            self._fail(CloseReason(CloseCode.CANNOT_ACCEPT, f"{kind} messages are not accepted here"))
 
     def _control(self, event: Event) -> None:
         match event:
@@ -293,6 +298,7 @@ class Connection:
     def _finish(self, reason: CloseReason, error: SessionAborted | None) -> None:
         self.reason = reason
         self._state = State.ENDED
+        self.accepts = _NOTHING
         self._release(error)
 
     def _release(self, error: SessionAborted | None) -> None:

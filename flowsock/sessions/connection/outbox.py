@@ -72,7 +72,6 @@ class Outbox:
         "_owner",
         "_pong_due",
         "_transport",
-        "_turns",
         "bytes_sent",
         "corked",
         "dropped",
@@ -96,41 +95,35 @@ class Outbox:
         self._flush_at = owner.config.outgoing_high_water
         self._pong_due: bytes | None = None
         self._deadline: Timer | None = None
-        self._turns = FAIR_TURN
 
     # Writing
 
     def put(self, message: object) -> Awaitable[None]:
         """Write a message; the result suspends while the peer is behind."""
-        self.write(self._codec.text(message) if isinstance(message, str) else self.encode(message))
-        self.messages_sent += 1
+        self.write(self._codec.text(message) if type(message) is str else self.encode(message))
+        sent = self.messages_sent = self.messages_sent + 1
         if self.is_clogged:
             return _Flush(self, self._owner)
-        if self.corked:
-            # A reply to what is being read: one read is bounded, and the event loop has its turn after it.
-            return READY
-        return self._turn()
+        # A reply to what is being read needs no turn: one read is bounded, and the event loop has its turn after it.
+        return READY if self.corked or sent % FAIR_TURN else TURN
 
     def encode(self, message: object) -> Any:
-        """Give the frame of a message that is no text."""
-        return self._codec.binary(payload_of(message))
-
-    def _turn(self) -> Awaitable[None]:
-        self._turns -= 1
-        if self._turns:
-            return READY
-        self._turns = FAIR_TURN
-        return TURN
+        """Give the frame of a message that is not plainly a text."""
+        if type(message) is bytes:
+            return self._codec.binary(message)
+        return self._codec.text(message) if isinstance(message, str) else self._codec.binary(payload_of(message))
 
     def write(self, frame: Any) -> None:
         """Write a frame, or gather it."""
         self.bytes_sent += len(frame)
-        if self.corked:
-            self._gathered.append(frame)
-            if self.bytes_sent > self._flush_at:
-                self._flush()
-        else:
+        if not self.corked:
             self._transport.write(frame)
+            return
+        self._gathered.append(frame)
+        if self.bytes_sent > self._flush_at:
+            # At the latest: what was written meanwhile, and not gathered, counts too.
+            self._flush_at = self.bytes_sent + self._owner.config.outgoing_high_water
+            self._flush()
 
     def uncork(self) -> None:
         """Write what was gathered."""
@@ -139,9 +132,12 @@ class Outbox:
             self._flush()
 
     def _flush(self) -> None:
-        gathered, self._gathered = self._gathered, []
-        self._flush_at = self.bytes_sent + self._owner.config.outgoing_high_water
-        self._transport.write(gathered[0] if len(gathered) == 1 else self._codec.gather(gathered))
+        gathered = self._gathered
+        if len(gathered) == 1:
+            self._transport.write(gathered.pop())
+        else:
+            self._gathered = []
+            self._transport.write(self._codec.gather(gathered))
 
     def pong(self, payload: bytes) -> None:
         """Answer a ping, when the peer reads."""

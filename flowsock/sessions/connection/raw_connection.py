@@ -60,7 +60,7 @@ class RawConnection(Connection):
             self._pings.answer(event.payload, self._clock.time())
         if not self.messages.is_closed_for_send:
             self._messages_received += 1
-            self.messages.send_nowait(event)
+            self._queue(event)
         if event.opcode is Opcode.CLOSE:
             self._close_received(event.close_reason or CloseReason(CloseCode.NO_STATUS))
 
