@@ -1,4 +1,4 @@
-"""``python -m benchmarks [flows] [hot] [echo] [instructions]``: measure, and print a table for each area."""
+"""``python -m benchmarks [flows] [hot] [echo] [memory] [instructions]``: measure, and print a table for each area."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import evolve
 
-from benchmarks import echo, flows, hot, instructions
+from benchmarks import echo, flows, hot, instructions, memory
 from benchmarks.measuring import QUICK, Effort
 from benchmarks.report import as_json, header_text, table_text
 
@@ -29,6 +29,7 @@ _AREAS: Final[dict[str, Callable[[Effort], list[Table]]]] = {
     "flows": flows.measure,
     "hot": _measure_hot,
     "echo": echo.measure,
+    "memory": memory.measure,
     "instructions": instructions.measure,
 }
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from benchmarks.measuring import Effort
 
-_ROOT: Final = Path(__file__).resolve().parent.parent
+ROOT: Final = Path(__file__).resolve().parent.parent
 _DEADLINE: Final = 120.0
 _GRACE: Final = 5.0
 _PICOWS: Final = "picows callbacks"
@@ -99,7 +99,7 @@ def measure(effort: Effort, shapes: Sequence[Shape] = SHAPES) -> list[Table]:
     cores = _cores()
     for _ in range(effort.rounds):
         for peer in peers:
-            with _running_server(peer.server, cores.server) as (port, pid):
+            with running_server(peer.server, cores.server) as (port, pid):
                 for shape in shapes:
                     blocks[shape][peer.row].append(_load(shape, effort, port, pid, cores.load))
         peers.append(peers.pop(0))
@@ -114,10 +114,10 @@ def _cores() -> Cores:
 
 
 @contextmanager
-def _running_server(name: str, core: int) -> Iterator[tuple[int, int]]:
+def running_server(name: str, core: int) -> Iterator[tuple[int, int]]:
     """Start a server; give its port and its process; end it."""
     command = [sys.executable, "-m", "benchmarks.echo_servers", name, str(core)]
-    process = subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -142,7 +142,7 @@ def _load(shape: Shape, effort: Effort, port: int, pid: int, core: int) -> dict[
     numbers = (port, pid, shape.connections, shape.in_flight, shape.size, max(messages // 4, 1), messages, core)
     command = [sys.executable, "-m", "benchmarks.load", *map(str, numbers)]
     # run() kills the child when the time is up or an error comes.
-    done = subprocess.run(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True, timeout=_DEADLINE, check=True)
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=_DEADLINE, check=True)
     measured: dict[str, int] = json.loads(done.stdout)
     return measured
 

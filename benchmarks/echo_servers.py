@@ -44,6 +44,16 @@ async def serve_iterating() -> AsyncIterator[int]:
 
 
 @asynccontextmanager
+async def serve_chatting() -> AsyncIterator[int]:
+    """Serve flowsock, a chat: everybody gets what anybody says."""
+    from benchmarks.echo_apps import chatting
+    from flowsock import serve
+
+    async with serve(chatting, host=_HOST, port=0, drain_timeout=1) as server:
+        yield server.port
+
+
+@asynccontextmanager
 async def serve_picows() -> AsyncIterator[int]:
     """Serve picows, bare callbacks."""
     from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_create_server
@@ -77,6 +87,7 @@ async def serve_websockets() -> AsyncIterator[int]:
 SERVERS: Final[dict[str, Callable[[], Serving]]] = {
     "collect": serve_collecting,
     "iterate": serve_iterating,
+    "chat": serve_chatting,
     "picows": serve_picows,
     "websockets": serve_websockets,
 }

@@ -19,7 +19,7 @@ from typing import Final
 _DEADLINE: Final = 10.0
 _MASK: Final = b"\x1b\x5a\xc3\x96"
 _BINARY: Final = 0x82
-_CLOSE: Final = b"\x88\x82" + _MASK + bytes((0x03 ^ _MASK[0], 0xE8 ^ _MASK[1]))
+CLOSE: Final = b"\x88\x82" + _MASK + bytes((0x03 ^ _MASK[0], 0xE8 ^ _MASK[1]))
 _FAREWELL: Final = 2.0
 _SETTLING: Final = 0.02
 _NS: Final = 1_000_000_000
@@ -171,7 +171,7 @@ class Generator:
         for connection in self._sockets.values():
             connection.settimeout(_FAREWELL)
             try:
-                connection.sendall(_CLOSE)
+                connection.sendall(CLOSE)
                 while connection.recv(1024):
                     pass
             except OSError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import __main__, channels, churn, echo, flows, hot, instructions, load, paths
+from benchmarks import __main__, channels, churn, echo, flows, hot, instructions, load, memory, paths
 from benchmarks.measuring import OURS, Contender, Effort, Gate, Table, Verdict, measure_rounds, present
 from benchmarks.report import gate_text, table_text
 
@@ -47,6 +47,15 @@ def test_channels() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_echo() -> None:
     check(echo.measure(TINY, shapes=[echo.Shape("tiny", 4, 200, 30_000, (Gate(OURS, "websockets", most=9),), connections=3)]))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory() -> None:
+    each, total = memory.measure(TINY)
+    check([each, total])
+    assert [gate.most for gate in each.gates] == [8]
+    assert not total.gates  # they are of many more sessions
+    assert min(total.rows[OURS]) > 10
 
 
 @pytest.mark.asyncio
