@@ -13,7 +13,7 @@ from mkdocstrings import Inventory
 
 import flowsock
 from docs.tools.links import broken_links
-from docs.tools.reference import public_modules, public_paths
+from docs.tools.reference import INTERNAL, public_modules, public_paths
 from tests.test_docstrings import OPERATORS
 
 ROOT = Path(__file__).parents[1]
@@ -68,6 +68,12 @@ def test_a_search_finds_the_page_of_a_public_name(path: str, inventory: Inventor
     assert path in inventory
     location = inventory[path].uri.replace("$", path)
     assert path.rpartition(".")[2] in titles[location]
+
+
+def test_what_is_left_out_is_there() -> None:
+    assert [
+        f"{kind}.{name}" for kind, names in INTERNAL.items() for name in names if not hasattr(getattr(flowsock, kind), name)
+    ] == []
 
 
 def test_links_that_lead_nowhere_are_told(tmp_path: Path) -> None:

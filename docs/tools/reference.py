@@ -19,6 +19,9 @@ ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = Path(flowsock.__file__).parent
 HOMES: Final[dict[str, str]] = vars(flowsock)["_HOMES"]
 
+# Whoever searches for a name looks for its definition.
+BOOST: Final = "---\nsearch:\n  boost: 2\n---"
+
 # The first part that a name's home starts with decides.
 _PAGES: Final = {
     "flowsock.flows.builders": ("operators", "Operators and builders"),
@@ -33,6 +36,21 @@ _PAGES: Final = {
     "flowsock.codecs": ("messages", "Messages"),
     "flowsock.errors": ("errors", "Errors"),
     "anyio": ("errors", "Errors"),
+}
+
+# What one part of the library needs of another, and a reader does not.
+INTERNAL: Final = {
+    "Address": ("clean_up", "listen"),
+    "App": ("find",),
+    "Channel": ("accept", "end_as", "ended", "enqueue", "hand", "leave", "poll", "undelivered", "wait", "withdraw"),
+    "CompletableDeferred": ("run",),
+    "Job": ("complete_once", "run"),
+    "Restart": ("budget",),
+    "Scope": ("ends_quietly_by", "enter"),
+    "Server": ("drain", "greet", "listen", "stop", "take"),
+    "ServerConfig": ("with_overrides",),
+    "Session": ("connection", "enter", "is_over_by", "leave"),
+    "WebSocketConfig": ("changed", "with_overrides"),
 }
 
 
@@ -56,7 +74,10 @@ class Page:
 
     @property
     def markdown(self) -> str:
-        return "\n\n".join((f"# {self.title}", self.introduction, *map(entry, self.paths))) + "\n"
+        # Whoever searches for a name looks for its definition.
+        return (
+            "\n\n".join(("---\nsearch:\n  boost: 2\n---", f"# {self.title}", self.introduction, *map(entry, self.paths))) + "\n"
+        )
 
 
 def entry(path: str, **options: object) -> str:
@@ -65,7 +86,9 @@ def entry(path: str, **options: object) -> str:
     if isinstance(kind, type):
         # The methods of flows have a page of their own.
         options["members"] = None if kind is not flowsock.Flow else False
+        options["filters"] = ["!^_", *(f"!^{name}$" for name in INTERNAL.get(kind.__name__, ()))]
         options["show_if_no_docstring"] = issubclass(kind, Enum)
+        options["show_bases"] = issubclass(kind, Exception) or any(base.__name__ in HOMES for base in kind.__bases__)
         options["inherited_members"] = [name for base in kind.__mro__[1:] for name in _lent_by(base)]
     return f"::: {path}\n    options: {json.dumps(options)}"
 
@@ -88,7 +111,7 @@ def pages() -> Iterator[Page]:
         yield Page(
             module.removeprefix("flowsock."),
             f"`{module}`",
-            entry(module, members=False, show_root_heading=False),
+            entry(module, members=False, show_root_heading=False, show_root_toc_entry=False),
             tuple(f"{module}.{name}" for name in names),
         )
 
