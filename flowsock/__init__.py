@@ -15,6 +15,8 @@ Sessions
     `App` routes, `Session` is one WebSocket, `serve` and ``app.run()`` serve, `connect` is the client. `SlowReader` says what
     happens to messages for a peer that does not read. `RawSession` and `connect_raw` are for whoever wants each `Frame`.
     `reconnecting` keeps a `Link` to a server, over one session after another.
+Messages
+    `codec_for` gives the `MessageCodec` of a type, in a `MessageFormat`.
 
 Errors are in `flowsock.errors`, what tests need in `flowsock.testing`. Everything runs on asyncio, uvloop and trio.
 """
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
     from flowsock.channels.select import select as select
     from flowsock.channels.select import select_unbiased as select_unbiased
     from flowsock.channels.select import while_select as while_select
+    from flowsock.codecs.choosing import codec_for as codec_for
+    from flowsock.codecs.message_codec import MessageCodec as MessageCodec
+    from flowsock.codecs.message_codec import MessageFormat as MessageFormat
     from flowsock.emitting import Emitter as Emitter
     from flowsock.errors import Cancellation as Cancellation
     from flowsock.errors import ChannelCancelled as ChannelCancelled
@@ -136,6 +141,8 @@ _HOMES: Final = {
     "JobCancelled": "flowsock.errors",
     "Link": "flowsock.sessions.client.link",
     "LinkState": "flowsock.sessions.client.link_state",
+    "MessageCodec": "flowsock.codecs.message_codec",
+    "MessageFormat": "flowsock.codecs.message_codec",
     "MutableSharedFlow": "flowsock.flows.shared",
     "MutableStateFlow": "flowsock.flows.state",
     "NoSuchElement": "flowsock.errors",
@@ -165,6 +172,7 @@ _HOMES: Final = {
     "await_all": "flowsock.scopes.joining",
     "callback_flow": "flowsock.flows.builders",
     "channel_flow": "flowsock.flows.builders",
+    "codec_for": "flowsock.codecs.choosing",
     "combine": "flowsock.flows.builders",
     "combine_transform": "flowsock.flows.builders",
     "connect": "flowsock.sessions.client.client",
@@ -220,6 +228,8 @@ __all__ = (
     "JobCancelled",
     "Link",
     "LinkState",
+    "MessageCodec",
+    "MessageFormat",
     "MutableSharedFlow",
     "MutableStateFlow",
     "NoSuchElement",
@@ -249,6 +259,7 @@ __all__ = (
     "await_all",
     "callback_flow",
     "channel_flow",
+    "codec_for",
     "combine",
     "combine_transform",
     "connect",

@@ -46,6 +46,7 @@ LAZY_UPWARD = {
 OPTIONAL: dict[str, set[str]] = {
     "aioreactive": {"flowsock.interop.aioreactive"},
     "expression": {"flowsock.interop.aioreactive"},
+    "pydantic": {"flowsock.codecs.pydantic_codec"},
     "trio": {"flowsock._parking_trio", "flowsock.testing.clock"},
     "uvloop": set(),
 }

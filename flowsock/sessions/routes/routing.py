@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args, get_origin
 
 from attrs import frozen
 
-from flowsock.codecs.plain import message_types
+from flowsock.codecs.plain import PLAIN, plain_kinds
 from flowsock.sessions.raw_session import RawSession
 from flowsock.sessions.routes.guards import make_guard
 from flowsock.sessions.routes.parameters import convert_all, converter, name_of, parameter_types
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     Handler: TypeAlias = Callable[..., Awaitable[object]]
     PageHandler: TypeAlias = Callable[..., object]
-
-ANY_MESSAGE: Final[frozenset[type]] = frozenset({str, bytes})
 
 
 @frozen
@@ -157,7 +155,16 @@ def accepted_messages(annotation: Any) -> frozenset[type]:
     """
     arguments = get_args(annotation) if get_origin(annotation) is not None else ()
     if not arguments:
-        return ANY_MESSAGE
-    for outgoing in arguments[1:]:
-        message_types(outgoing)
-    return message_types(arguments[0])
+        return PLAIN
+    accepted, *_ = [_plain_kinds(argument) for argument in arguments]
+    return accepted
+
+
+def _plain_kinds(annotation: Any) -> frozenset[type]:
+    kinds = plain_kinds(annotation)
+    if kinds is None:
+        raise TypeError(
+            f"there is no codec for messages of type {annotation!r}: use str for text, bytes for binary, or str | bytes, "
+            f"and encode your own types with .map(...)"
+        )
+    return kinds

@@ -1,0 +1,90 @@
+"""JSON and MessagePack by pydantic: models, and unions of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
+
+from flowsock.codecs.msgspec_codec import MsgpackCodec
+
+if TYPE_CHECKING:
+    from flowsock.codecs.message_codec import MessageCodec
+
+_TEXT: Final[frozenset[type]] = frozenset({str})
+
+
+def pydantic_codec(annotation: Any, *, binary: bool) -> MessageCodec[Any]:
+    """Make the codec of a type, in MessagePack or in JSON.
+
+    Raises:
+        TypeError: pydantic knows no such type.
+    """
+    adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+    return PydanticMsgpackCodec(adapter) if binary else PydanticCodec(adapter)
+
+
+class PydanticCodec:
+    """JSON, as text; fields have their aliases."""
+
+    __slots__ = ("_adapter",)
+
+    accepts = _TEXT
+
+    def __init__(self, adapter: TypeAdapter[Any]) -> None:
+        self._adapter = adapter
+
+    def encode(self, message: Any, /) -> str:
+        try:
+            return self._adapter.dump_json(message, by_alias=True, warnings="error").decode()
+        except PydanticSerializationError as error:
+            raise TypeError(str(error)) from None
+
+    def decode(self, data: str | bytes, /) -> Any:
+        try:
+            return self._adapter.validate_json(data)
+        except ValidationError as error:
+            raise ValueError(faults_of(error)) from error
+
+
+class PydanticMsgpackCodec:
+    """MessagePack, as bytes, of what JSON would say."""
+
+    __slots__ = ("_adapter", "_plain")
+
+    accepts = MsgpackCodec.accepts
+
+    def __init__(self, adapter: TypeAdapter[Any]) -> None:
+        self._adapter = adapter
+        self._plain = MsgpackCodec(Any)
+
+    def encode(self, message: Any, /) -> bytes:
+        try:
+            return self._plain.encode(self._adapter.dump_python(message, mode="json", by_alias=True, warnings="error"))
+        except PydanticSerializationError as error:
+            raise TypeError(str(error)) from None
+
+    def decode(self, data: str | bytes, /) -> Any:
+        try:
+            return self._adapter.validate_python(self._plain.decode(data))
+        except ValidationError as error:
+            raise ValueError(faults_of(error)) from error
+
+
+def faults_of(error: ValidationError) -> str:
+    """Tell what is wrong with the data, and where, but not what is in it."""
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'the message'}: {fault['msg']}" for fault in faults)
+
+
+def is_value(model: type) -> bool:
+    """Tell whether what a model writes follows from its fields alone, and these cannot be assigned to."""
+    if not issubclass(model, BaseModel):
+        return False
+    config, decorators = model.model_config, model.__pydantic_decorators__
+    return (
+        config.get("frozen", False)
+        and config.get("extra") != "allow"
+        and not (decorators.computed_fields or decorators.field_serializers or decorators.model_serializers)
+    )
