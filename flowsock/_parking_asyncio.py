@@ -35,3 +35,23 @@ class AsyncioSleeper(asyncio.Future[None]):
             # The callback's owner usually refers to this sleeper: dropped, they are freed without the garbage collector.
             del self._on_cancel
             self.set_result(None)
+
+
+@final
+class LightAsyncioSleeper(asyncio.Future[None]):
+    """A future whose task is cancelled even if it was woken before, as long as it has not run again.
+
+    A task whose future is done is cancelled at its next step; but anyio spares it then, and tries again later. So this one
+    never says that it is done, and nobody asks for that once the task runs.
+    """
+
+    __slots__ = ()
+
+    def done(self) -> bool:
+        return False
+
+    def wake(self) -> None:
+        try:
+            self.set_result(None)
+        except asyncio.InvalidStateError:
+            return  # woken or cancelled before

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, final
 
 import trio
 
+from flowsock.parking import nobody_to_tell
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
@@ -43,3 +45,20 @@ class TrioSleeper:
         task, self._task = self._task, None
         if task is not None:
             trio.lowlevel.reschedule(task)
+
+
+@final
+class LightTrioSleeper:
+    """One sleep of one trio task, which is cancelled even if it was woken before, as long as it has not run again."""
+
+    __slots__ = ("_sleeper",)
+
+    def __init__(self) -> None:
+        self._sleeper = TrioSleeper(nobody_to_tell)
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        yield from self._sleeper.__await__()
+        yield from trio.lowlevel.checkpoint_if_cancelled().__await__()  # noqa: ASYNC105 - by hand
+
+    def wake(self) -> None:
+        self._sleeper.wake()

@@ -48,6 +48,20 @@ def new_sleeper(on_cancel: Callable[[], object] = nobody_to_tell) -> Sleeper:
     return _asyncio_sleeper()(on_cancel)
 
 
+def light_sleepers() -> Callable[[], Sleeper]:
+    """Give what makes light sleepers for the running event loop, for those who need many.
+
+    Law: a task that is cancelled after it was woken, but before it runs again, wakes up to its cancellation.
+    """
+    if _trio_if_running() is not None:
+        from flowsock._parking_trio import LightTrioSleeper
+
+        return LightTrioSleeper
+    from flowsock._parking_asyncio import LightAsyncioSleeper
+
+    return LightAsyncioSleeper
+
+
 def new_turn() -> Iterator[Any]:
     """Make what a task waits for to let the others run once, and to see its cancellation."""
     trio = _trio_if_running()

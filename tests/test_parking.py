@@ -9,7 +9,7 @@ import pytest
 from anyio import CancelScope, create_task_group
 from anyio.lowlevel import checkpoint
 
-from flowsock.parking import Sleeper, WaitingRoom, new_sleeper
+from flowsock.parking import Sleeper, WaitingRoom, light_sleepers, new_sleeper
 from tests.turns import settled
 
 if TYPE_CHECKING:
@@ -94,6 +94,47 @@ async def test_waking_wins_against_a_later_cancellation() -> None:
         parked.wake()
         parked.scope.cancel()
     assert parked.log == ["woken", "cancelled"]
+
+
+@pytest.mark.parametrize("woken", [False, True])
+async def test_a_light_sleeper_loses_against_a_later_cancellation(woken: bool) -> None:
+    log: list[str] = []
+    scope = CancelScope()
+    sleeper = light_sleepers()()
+
+    async def sleep() -> None:
+        with scope:
+            await sleeper
+            log.append("woken")
+        log.append("through")
+
+    async with create_task_group() as tasks:
+        tasks.start_soon(sleep)
+        await settled()
+        if woken:
+            sleeper.wake()
+        scope.cancel()
+        sleeper.wake()
+    assert log == ["through"]
+    assert scope.cancelled_caught
+
+
+async def test_a_light_sleeper_sleeps_until_it_is_woken() -> None:
+    log: list[str] = []
+    sleeper = light_sleepers()()
+
+    async def sleep() -> None:
+        await sleeper
+        log.append("woken")
+
+    async with create_task_group() as tasks:
+        tasks.start_soon(sleep)
+        await settled()
+        assert log == []
+        sleeper.wake()
+        sleeper.wake()
+    assert log == ["woken"]
+    sleeper.wake()
 
 
 async def test_sleeping_in_a_cancelled_scope_is_cancelled_and_tells() -> None:

@@ -261,6 +261,13 @@ class Channel(Generic[T]):
             raise self.ended("nothing more can be received")
         return closed
 
+    def put_back(self, value: T) -> None:
+        """Take a value again that its receiver did not get to see: it is the next one."""
+        if not self.hand(value):
+            if self._buffer is UNUSED:
+                self._buffer = deque()
+            self._buffer.appendleft(value)
+
     def wait(self, receiver: Receiver[T]) -> None:
         """Put a receiver into the queue, after `poll` gave `NOTHING`."""
         self._receivers.append(receiver)

@@ -28,16 +28,7 @@ class ChannelSubscriber(Subscriber[T]):
         self.channel = channel
 
     def next_value(self) -> T | Nothing:
-        try:
-            value = self.channel.poll()
-        except ChannelClosed as error:
-            # Somebody may have closed the channel with an error of this very type.
-            if error is self.channel.cause:
-                raise
-            raise End from None
-        if value is NOTHING:
-            self.channel.wait(self)
-        return value
+        return take(self.channel, self)
 
     def offer(self, value: T, /) -> bool:
         """Take a value from the sender (see `channels.receiver.Receiver`)."""
@@ -60,8 +51,25 @@ class ChannelSubscriber(Subscriber[T]):
     def fall_behind(self) -> None:
         """Leave nothing to be told: the channel keeps the backlog."""
 
+    def give_back(self, value: T) -> None:
+        self.channel.put_back(value)
+
     def released(self) -> None:
         self.channel.leave(self)
+
+
+def take(channel: Channel[T], subscriber: ChannelSubscriber[T]) -> T | Nothing:
+    """Take the next value of a channel for a subscriber, or let it wait for that: how `Subscriber.next_value` does it."""
+    try:
+        value = channel.poll()
+    except ChannelClosed as error:
+        # Somebody may have closed the channel with an error of this very type.
+        if error is channel.cause:
+            raise
+        raise End from None
+    if value is NOTHING:
+        channel.wait(subscriber)
+    return value
 
 
 class HandingSubscriber(ChannelSubscriber[T]):

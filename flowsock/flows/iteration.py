@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from flowsock.channels.channel import Channel
 from flowsock.errors import FlowsockError, JobCancelled
+from flowsock.flows.hot_iterator import HotIterator
+from flowsock.flows.source import HotSource
 from flowsock.scopes.groups import Stop, task_group
 from flowsock.scopes.scope import current_scope
 
@@ -160,6 +162,8 @@ class Items(Generic[T_co]):
 
 def iterate(source: Source[Any]) -> AsyncIterator[Any]:
     """Iterate in the calling task if that is possible, and over a job of the current scope otherwise."""
+    if isinstance(source, HotSource) and source.direct:
+        return HotIterator(source)
     if not source.is_concurrent:
         return StepIterator(source)
     scope = current_scope()

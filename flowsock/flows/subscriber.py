@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from flowsock.parking import Sleeper
 
 T = TypeVar("T")
+S = TypeVar("S", bound="Sleeper")
 
 
 class End(Exception):
@@ -59,6 +60,9 @@ class Subscriber(ABC, Generic[T]):
     def fall_behind(self) -> None:
         """Learn that the subscriber just became busy with the value that is being dispatched."""
 
+    def give_back(self, value: T) -> None:
+        """Learn, after the end, that the collector did not see a value: nothing is to be done if it had one of its own."""
+
     @abstractmethod
     def released(self) -> None:
         """Learn, once, that the subscriber is closed."""
@@ -73,8 +77,12 @@ class Subscriber(ABC, Generic[T]):
         if self.closed:
             discard(pending)
             return
-        self.emit = ignore
         self._pending = pending
+        self.occupy()
+
+    def occupy(self) -> None:
+        """Become busy with the value that is being dispatched; the collector's task asks for the next."""
+        self.emit = ignore
         self.fall_behind()
         self.wake()
 
@@ -171,7 +179,7 @@ class Subscriber(ABC, Generic[T]):
                 turns = FAIR_TURN
             value = self.next_value()
             if value is NOTHING:
-                await self._idle()
+                await self._sleep()
                 turns = FAIR_TURN
                 continue
             result = self._chain(value)
@@ -182,11 +190,19 @@ class Subscriber(ABC, Generic[T]):
                     await pending
         self._interrupted = False
 
-    async def _idle(self) -> None:
-        self.emit = self._chain
-        self._sleeper = new_sleeper(self.close)
+    async def _sleep(self) -> None:
         try:
-            await self._sleeper
+            await self.idle(new_sleeper(self.close))
         finally:
-            self._sleeper = None
-            self.emit = ignore
+            self.rise()
+
+    def idle(self, sleeper: S) -> S:
+        """Be dispatched to in place until the collector's task is needed; give its sleeper. `rise` must follow the sleep."""
+        self._sleeper = sleeper
+        self.emit = self._chain
+        return sleeper
+
+    def rise(self) -> None:
+        """Be dispatched to no more: the collector's task runs again."""
+        self._sleeper = None
+        self.emit = ignore

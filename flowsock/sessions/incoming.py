@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flowsock.flows.conduit import ChannelSubscriber
+from flowsock.flows.conduit import ChannelSubscriber, take
 from flowsock.flows.source import HotSource
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class _Reader(ChannelSubscriber[Any]):
         self._incoming = incoming
 
     def next_value(self) -> Any | Nothing:
-        value = super().next_value()
+        value = take(self.channel, self)
         self._incoming.connection.relieve()
         return value
 
