@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Generator
     from types import TracebackType
 
-    from anyio.abc import TaskGroup
-
     from flowsock.flows.source import Source
+    from flowsock.scopes.groups import Tasks
     from flowsock.scopes.job import Job
 
 T = TypeVar("T")
@@ -209,7 +208,7 @@ class Opened(Generic[T_co]):
         self._group = task_group()
 
     async def __aenter__(self) -> Items[T_co]:
-        self._tasks: TaskGroup = await self._group.__aenter__()
+        self._tasks: Tasks = await self._group.__aenter__()
         items: Items[T_co] = Items()
         self._tasks.start_soon(items.produce, self._source)
         return items

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeGuard, TypeVar
 
 from anyio import create_task_group, get_cancelled_exc_class
+from anyio.abc import TaskGroup
 from anyio.lowlevel import cancel_shielded_checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
+    from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
-    from anyio.abc import TaskGroup
+    TaskBlock: TypeAlias = AbstractAsyncContextManager["Tasks", bool | None]
+
+G_co = TypeVar("G_co", covariant=True)
 
 
 class Stop(BaseException):
@@ -73,17 +77,49 @@ def raise_together(message: str, errors: Sequence[Exception]) -> None:
         raise errors[0]
 
 
-class task_group:
-    """Open an anyio task group whose errors are collapsed on the way out.
+class Cancellable(Protocol):
+    """What ends tasks."""
+
+    @property
+    def cancel_called(self) -> bool:
+        """Tell whether it was told to."""
+        ...
+
+    def cancel(self) -> None:
+        """End them."""
+        ...
+
+
+class Tasks(Protocol):
+    """What runs tasks, as anyio's task groups do."""
+
+    @property
+    def cancel_scope(self) -> Cancellable:
+        """Give what ends the tasks, and the body of the block that they live in."""
+        ...
+
+    def start_soon(self, function: Callable[..., Coroutine[Any, Any, Any]], /, *args: Any, name: Any = None) -> object:
+        """Run a coroutine function in a task of its own."""
+        ...
+
+
+class collapsing(Generic[G_co]):
+    """Open a group of tasks whose errors are collapsed on the way out.
 
     Law: leaving waits for all children. The first failure cancels the others; a single error is raised as itself with its
     own traceback, several as one ``ExceptionGroup``.
+
+    Args:
+        make: Makes the group.
     """
 
-    __slots__ = ("_group",)
+    __slots__ = ("_group", "_make")
 
-    async def __aenter__(self) -> TaskGroup:
-        self._group = create_task_group()
+    def __init__(self, make: Callable[[], AbstractAsyncContextManager[G_co, bool | None]]) -> None:
+        self._make = make
+
+    async def __aenter__(self) -> G_co:
+        self._group = self._make()
         return await self._group.__aenter__()
 
     async def __aexit__(
@@ -105,3 +141,12 @@ class task_group:
             # Raising here would chain the error to the cancellation that it caused, which explains nothing.
             collapsed.__context__ = context
             del collapsed, context
+
+
+class task_group(collapsing[TaskGroup]):
+    """Open an anyio task group whose errors are collapsed on the way out."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(create_task_group)

@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from contextvars import Token
     from types import TracebackType
 
-    from anyio.abc import TaskGroup
-
     from flowsock.errors import JobCancelled
+    from flowsock.scopes.groups import TaskBlock, Tasks
     from flowsock.scopes.restart import Restart
 
 T = TypeVar("T")
@@ -65,7 +64,7 @@ class Scope:
 
     __slots__ = ("_cancellation", "_group", "_jobs", "_owner", "task_id")
 
-    def __init__(self, group: TaskGroup) -> None:
+    def __init__(self, group: Tasks) -> None:
         self._group = group
         self._owner: Scope | Job[Any] | None = None
         self.task_id = 0
@@ -246,7 +245,7 @@ class Supervisor(Scope):
 
     __slots__ = ("_on_error",)
 
-    def __init__(self, group: TaskGroup, on_error: Callable[[Job[Any], Exception], object]) -> None:
+    def __init__(self, group: Tasks, on_error: Callable[[Job[Any], Exception], object]) -> None:
         super().__init__(group)
         self._on_error = on_error
 
@@ -277,9 +276,9 @@ class coroutine_scope:
     __slots__ = ("_group", "_scope", "_token")
 
     def __init__(self) -> None:
-        self._group = task_group()
+        self._group: TaskBlock = task_group()
 
-    def _make(self, group: TaskGroup) -> Scope:
+    def _make(self, group: Tasks) -> Scope:
         return Scope(group)
 
     async def __aenter__(self) -> Scope:
@@ -322,5 +321,5 @@ class supervisor_scope(coroutine_scope):
         super().__init__()
         self._on_error = on_error
 
-    def _make(self, group: TaskGroup) -> Scope:
+    def _make(self, group: Tasks) -> Scope:
         return Supervisor(group, self._on_error)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 from flowsock.scopes.scope import Scope, coroutine_scope
 
 if TYPE_CHECKING:
-    from anyio.abc import TaskGroup
-
+    from flowsock.scopes.groups import TaskBlock, Tasks
     from flowsock.scopes.job import Job
     from flowsock.sessions.session import Session
 
@@ -18,7 +17,7 @@ class SessionScope(Scope):
 
     __slots__ = ("_session",)
 
-    def __init__(self, group: TaskGroup, session: Session[Any, Any]) -> None:
+    def __init__(self, group: Tasks, session: Session[Any, Any]) -> None:
         super().__init__(group)
         self._session = session
 
@@ -31,13 +30,19 @@ class SessionScope(Scope):
 
 
 class session_scope(coroutine_scope):
-    """Open the scope of a session, which the end of the session cancels."""
+    """Open the scope of a session, which the end of the session cancels.
+
+    Args:
+        group: The task group to run the jobs in; one of anyio's if left out.
+    """
 
     __slots__ = ("_session",)
 
-    def __init__(self, session: Session[Any, Any]) -> None:
+    def __init__(self, session: Session[Any, Any], group: TaskBlock | None = None) -> None:
         super().__init__()
+        if group is not None:
+            self._group = group
         self._session = session
 
-    def _make(self, group: TaskGroup) -> Scope:
+    def _make(self, group: Tasks) -> Scope:
         return SessionScope(group, self._session)

@@ -177,6 +177,11 @@ class Session(Generic[In, Out]):
             return all(map(self.is_over_by, error.exceptions))
         return isinstance(error, SessionClosed) and error.reason is self.close_reason
 
+    def cancel(self) -> None:
+        """Cancel the handler and what was launched in the scope, if they are running."""
+        if self._scope is not None:
+            self._scope.cancel()
+
     def leave(self) -> None:
         """Learn that the handler is done."""
         self._scope = None

@@ -57,7 +57,7 @@ async def _open(app: Router, call: AsgiCall) -> None:
         case Upgrade(route=route) if route.raw:
             await refuse(call, _NO_FRAMES)
         case Upgrade() as upgrade:
-            admitted = await admit(request, upgrade, _patience())
+            admitted = await admit(request, upgrade, _patience)
             if isinstance(admitted, Response):
                 await refuse(call, admitted)
             else:
@@ -89,7 +89,7 @@ async def _answer(app: Router, call: AsgiCall) -> None:
         case Response() as response:
             pass
         case Page() as page:
-            response = await page_response(request, page, _patience())
+            response = await page_response(request, page, _patience)
         case Upgrade():
             response = _NO_SESSIONS
     await respond(call, response, head_only=request.method == "HEAD")

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from ssl import SSLContext
     from types import TracebackType
 
-    from anyio.abc import ByteStream, TaskGroup
+    from anyio.abc import ByteStream
 
+    from flowsock.scopes.groups import TaskBlock, Tasks
     from flowsock.sessions.connection.handshake import Handshake
     from flowsock.sessions.drivers.driver import Listener
     from flowsock.sessions.server.address import Address
@@ -65,6 +66,9 @@ class AnyioDriver:
             transport.abort()
         self.clock.stop()
         return await self._block.__aexit__(kind, error, traceback)
+
+    def tasks(self) -> TaskBlock:
+        return task_group()
 
     async def listen(
         self, greet: Callable[[], Handshake | None], address: Address, *, reuse_port: bool, tls_timeout: float
@@ -134,7 +138,7 @@ class AnyioListener:
         self,
         name: tuple[str, int] | str,
         sockets: Sequence[SocketListener],
-        tasks: TaskGroup,
+        tasks: Tasks,
         reception: _Reception,
     ) -> None:
         self.name = name
@@ -177,7 +181,7 @@ class _Reception:
 
     def __init__(
         self,
-        tasks: TaskGroup,
+        tasks: Tasks,
         greet: Callable[[], Handshake | None],
         carry: Callable[[ByteStream, Handshake], object],
         context: SSLContext | None,

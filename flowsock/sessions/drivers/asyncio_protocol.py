@@ -6,7 +6,9 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from flowsock.scopes.groups import collapsing
 from flowsock.sessions.drivers.asyncio_listener import AsyncioListener
+from flowsock.sessions.drivers.asyncio_tasks import AsyncioTasks
 from flowsock.sessions.server.tls import server_context
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
     from types import TracebackType
 
+    from flowsock.scopes.groups import TaskBlock
     from flowsock.sessions.connection.handshake import Handshake
     from flowsock.sessions.connection.transport import HandshakeTransport
     from flowsock.sessions.server.address import Address
@@ -40,6 +43,9 @@ class AsyncioDriver:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None, /
     ) -> None:
         """Leave the rest to the loop, which writes what was queued and then closes."""
+
+    def tasks(self) -> TaskBlock:
+        return collapsing(AsyncioTasks)
 
     async def listen(
         self, greet: Callable[[], Handshake | None], address: Address, *, reuse_port: bool, tls_timeout: float

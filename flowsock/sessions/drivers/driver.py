@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
     from types import TracebackType
 
+    from flowsock.scopes.groups import TaskBlock
     from flowsock.sessions.connection.handshake import Handshake
     from flowsock.sessions.connection.transport import Clock, HandshakeTransport
     from flowsock.sessions.server.address import Address
@@ -41,6 +42,13 @@ class Driver(Protocol):
     @property
     def clock(self) -> Clock:
         """Give the event loop's time and timers."""
+        ...
+
+    def tasks(self) -> TaskBlock:
+        """Give a task group for a server, or for what a session of a server launches.
+
+        Law: where nothing but the group itself ever cancels its block, it cancels tasks when it is cancelled, as anyio's does.
+        """
         ...
 
     async def listen(

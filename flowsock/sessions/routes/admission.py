@@ -10,6 +10,8 @@ from anyio import current_time
 from flowsock.wire.response import plain_response
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from anyio import CancelScope
 
     from flowsock.sessions.routes.router import Page, Upgrade
@@ -23,24 +25,24 @@ _TOO_SLOW: Final = plain_response(503, "the request took too long to check", {"r
 _LEFT: Final = plain_response(499, "the client has left")
 
 
-async def admit(request: Request, found: Upgrade | Page, patience: CancelScope) -> object:
+async def admit(request: Request, found: Upgrade | Page, patience: Callable[[], CancelScope]) -> object:
     """Give what the route's guard lets pass, or the response that turns the client away.
 
     Args:
-        patience: Ends the guard: at its deadline, or sooner when the client has left.
+        patience: Makes what ends the guard: at its deadline, or sooner when the client has left.
     """
     entry = found.route.entry
     if entry.guard is None:
         return None
     admitted: object = _TOO_SLOW
     try:
-        with patience:
+        with patience() as scope:
             admitted = await entry.guard.check(request, found.parameters)
     except Exception:
         _logger.exception("the guard of %r failed", entry.pattern.path)
         return FAILED
-    if patience.cancelled_caught:
-        if current_time() < patience.deadline:
+    if scope.cancelled_caught:
+        if current_time() < scope.deadline:
             return _LEFT
         _logger.error("the guard of %r took too long", entry.pattern.path)
     return admitted

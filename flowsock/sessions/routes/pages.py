@@ -15,6 +15,8 @@ from flowsock.sessions.routes.admission import FAILED, admit
 from flowsock.wire.response import Response, plain_response
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from anyio import CancelScope
 
     from flowsock.sessions.routes.router import Page
@@ -26,11 +28,11 @@ _logger = logging.getLogger("flowsock")
 _COMMON: Final = (("cache-control", "no-cache"), ("x-content-type-options", "nosniff"))
 
 
-async def page_response(request: Request, page: Page, patience: CancelScope) -> Response:
+async def page_response(request: Request, page: Page, patience: Callable[[], CancelScope]) -> Response:
     """Give the answer to a request for a page: the guard's, the page, or 500 and one log entry.
 
     Args:
-        patience: Ends the guard, and not the page; see `admit`.
+        patience: Makes what ends the guard, and not the page; see `admit`.
     """
     admitted = await admit(request, page, patience)
     if isinstance(admitted, Response):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from typing import TYPE_CHECKING, Any, TypeAlias, get_args, get_origin
 
 from attrs import frozen
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     Handler: TypeAlias = Callable[..., Awaitable[object]]
     PageHandler: TypeAlias = Callable[..., object]
+
+_logger = logging.getLogger("flowsock")
 
 
 @frozen
@@ -66,6 +69,10 @@ class SessionRoute:
     config: WebSocketConfig
     accepts: frozenset[type]
     raw: bool
+
+    def log_failure(self, error: Exception) -> None:
+        """Log that the handler failed."""
+        _logger.error("the handler of %r failed", self.entry.pattern.path, exc_info=error)
 
 
 @frozen

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from anyio import get_cancelled_exc_class
@@ -13,16 +11,15 @@ from flowsock.sessions.scope import session_scope
 from flowsock.wire.close import CloseCode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import Callable
+    from types import TracebackType
 
+    from flowsock.scopes.groups import TaskBlock
     from flowsock.sessions.routes.routing import SessionRoute
     from flowsock.sessions.session import Session
 
-_logger = logging.getLogger("flowsock")
 
-
-@asynccontextmanager
-async def handling(session: Session[Any, Any], on_failure: Callable[[Exception], object] | None = None) -> AsyncGenerator[None]:
+class handling:
     """Give a session its scope while the block, which is its handler, lasts; then close it, and wait for its end.
 
     Law: a block that ends closes the session with 1000, one that fails with 1011. The end of the session itself is nothing that
@@ -30,35 +27,59 @@ async def handling(session: Session[Any, Any], on_failure: Callable[[Exception],
 
     Args:
         on_failure: Takes the error of a block that fails, before the session is closed; if left out, it is raised afterwards.
+        group: The task group for the scope's jobs; one of anyio's if left out.
     """
-    failure: Exception | None = None
-    try:
+
+    __slots__ = ("_on_failure", "_scope", "_session")
+
+    def __init__(
+        self,
+        session: Session[Any, Any],
+        on_failure: Callable[[Exception], object] | None = None,
+        group: TaskBlock | None = None,
+    ) -> None:
+        self._session = session
+        self._on_failure = on_failure
+        self._scope = session_scope(session, group)
+
+    async def __aenter__(self) -> None:
+        self._session.enter(await self._scope.__aenter__())
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
         try:
-            async with session_scope(session) as scope:
-                session.enter(scope)
-                try:
-                    yield
-                finally:
-                    session.leave()
-                scope.cancel()
-        except Exception as error:
-            if not session.is_over_by(error):
-                failure = error
-        if failure is not None and on_failure is not None:
-            on_failure(failure)
-        await end_session(session, CloseCode.NORMAL if failure is None else CloseCode.INTERNAL_ERROR)
-    except get_cancelled_exc_class():
-        await drop_session(session)
-        raise
-    if failure is not None and on_failure is None:
-        raise failure
+            failure = await self._leave(kind, error, traceback)
+            if failure is not None and self._on_failure is not None:
+                self._on_failure(failure)
+            await end_session(self._session, CloseCode.NORMAL if failure is None else CloseCode.INTERNAL_ERROR)
+        except get_cancelled_exc_class():
+            await drop_session(self._session)
+            raise
+        if failure is not None and self._on_failure is None:
+            raise failure
+        return True
+
+    async def _leave(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> Exception | None:
+        """End the scope; give what went wrong in it."""
+        session = self._session
+        scope = session.scope
+        session.leave()
+        if error is None:
+            scope.cancel()
+        try:
+            if not await self._scope.__aexit__(kind, error, traceback) and error is not None:
+                raise error
+        except Exception as failure:
+            return None if session.is_over_by(failure) else failure
+        return None
 
 
-async def run_handler(session: Session[Any, Any], route: SessionRoute, arguments: dict[str, Any]) -> None:
+async def run_handler(
+    session: Session[Any, Any], route: SessionRoute, arguments: dict[str, Any], group: TaskBlock | None = None
+) -> None:
     """Run the handler of a route to the end of its session; its failure is logged."""
-
-    def log(error: Exception) -> None:
-        _logger.error("the handler of %r failed", route.entry.pattern.path, exc_info=error)
-
-    async with handling(session, log):
+    async with handling(session, route.log_failure, group):
         await route.handler(session, **arguments)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 from anyio import move_on_after, sleep
 
 from flowsock.parking import WaitingRoom
-from flowsock.scopes.groups import task_group
 from flowsock.sessions.connection.keepalive import Keepalive
 from flowsock.sessions.drivers.driver import running_driver
 from flowsock.sessions.routes.admission import admit
@@ -18,7 +17,7 @@ from flowsock.sessions.routes.router import Page, Upgrade
 from flowsock.sessions.server.access import log_response, log_session
 from flowsock.sessions.server.address import Address
 from flowsock.sessions.server.doors import Doors
-from flowsock.sessions.server.handling import run_handler
+from flowsock.sessions.server.handling import handling
 from flowsock.sessions.server.seats import Seats
 from flowsock.sessions.server.server_config import ServerConfig
 from flowsock.sessions.server.server_handshake import ServerHandshake
@@ -31,8 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
     from pathlib import Path
 
-    from anyio.abc import TaskGroup
-
+    from flowsock.scopes.groups import Tasks
     from flowsock.sessions.connection.transport import Clock, Timer
     from flowsock.sessions.drivers.driver import Driver
     from flowsock.sessions.routes.router import Router
@@ -68,6 +66,7 @@ class Server:
         "_clock",
         "_config",
         "_doors",
+        "_driver",
         "_idle",
         "_keepalive",
         "_open",
@@ -77,15 +76,16 @@ class Server:
         "unfinished",
     )
 
-    def __init__(self, app: Router, tasks: TaskGroup, clock: Clock, config: ServerConfig) -> None:
+    def __init__(self, app: Router, tasks: Tasks, driver: Driver, config: ServerConfig) -> None:
         self.unfinished: set[ServerHandshake] = set()
         self._app = app
         self._tasks = tasks
-        self._clock = clock
+        self._driver = driver
+        self._clock: Clock = driver.clock
         self._config = config
-        self._keepalive = Keepalive(clock)
+        self._keepalive = Keepalive(self._clock)
         self._seats = Seats(config)
-        self._open: set[Session[Any, Any]] = set()
+        self._open: dict[Session[Any, Any], float] = {}
         self._answering: set[ServerHandshake] = set()
         self._stopping = False
         self._idle = WaitingRoom()
@@ -154,42 +154,50 @@ class Server:
     async def _run_page(self, handshake: ServerHandshake, request: Request, page: Page) -> None:
         self._answering.add(handshake)
         try:
-            response = await page_response(request, page, handshake.patience())
+            response = await page_response(request, page, handshake.patience)
         finally:
             self._answering.discard(handshake)
             self._idle.wake_all()
         self._answer(handshake, request, response)
 
     async def _run_session(self, handshake: ServerHandshake, request: Request, upgrade: Upgrade) -> None:
+        client = request.client
         try:
-            admitted = await admit(request, upgrade, handshake.patience())
+            admitted = await admit(request, upgrade, handshake.patience)
             if self._stopping:
                 admitted = _STOPPING
             if isinstance(admitted, Response):
                 self._answer(handshake, request, admitted)
             elif not handshake.lost:
-                await self._open_session(handshake, request, upgrade, admitted)
+                session, route = self._open_session(handshake, request, upgrade), upgrade.route
+                try:
+                    handshake.accept(session.connection, accept_response(request, upgrade.agreement))
+                    arguments = route.entry.arguments(upgrade.parameters, admitted)
+                    # Nothing is kept for as long as the session lasts that it does not need.
+                    del handshake, request, upgrade, admitted
+                    async with handling(session, route.log_failure, self._driver.tasks()):
+                        await route.handler(session, **arguments)
+                finally:
+                    self._close_session(session)
         finally:
-            self._seats.leave(request.client)
+            self._seats.leave(client)
 
-    async def _open_session(self, handshake: ServerHandshake, request: Request, upgrade: Upgrade, admitted: object) -> None:
+    def _open_session(self, handshake: ServerHandshake, request: Request, upgrade: Upgrade) -> Session[Any, Any]:
         route = upgrade.route
         terms = Terms(request=request, config=route.config, accepts=route.accepts, agreement=upgrade.agreement, raw=route.raw)
         session = terms.session(handshake.transport, self._clock)
-        self._open.add(session)
+        self._open[session] = self._clock.time()
         self._app.sessions.add(session)
         self._keepalive.add(session.connection)
-        since = self._clock.time()
-        try:
-            handshake.accept(session.connection, accept_response(request, upgrade.agreement))
-            await run_handler(session, route, route.entry.arguments(upgrade.parameters, admitted))
-        finally:
-            self._keepalive.discard(session.connection)
-            self._app.sessions.discard(session)
-            self._open.discard(session)
-            self._idle.wake_all()
-            if self._config.access_log:
-                log_session(session, self._clock.time() - since)
+        return session
+
+    def _close_session(self, session: Session[Any, Any]) -> None:
+        self._keepalive.discard(session.connection)
+        self._app.sessions.discard(session)
+        since = self._open.pop(session)
+        self._idle.wake_all()
+        if self._config.access_log:
+            log_session(session, self._clock.time() - since)
 
     async def drain(self, seconds: float) -> None:
         """Refuse who comes, close all sessions with 1001, and wait for them and for pages to end, so many seconds at most."""
@@ -218,6 +226,9 @@ class Server:
         self._doors.close()
         for handshake in tuple(self.unfinished):
             handshake.drop()
+        for session in self._open:
+            # Tasks may be told only once that they are cancelled; a scope goes on telling.
+            session.cancel()
         return self._clock.call_later(STUBBORN, self._report_stragglers)
 
     def _report_stragglers(self) -> None:
@@ -272,8 +283,8 @@ async def serve(
     async with driver or running_driver() as streams:
         watch: Timer | None = None
         try:
-            async with task_group() as tasks:
-                server = Server(app, tasks, streams.clock, config)
+            async with streams.tasks() as tasks:
+                server = Server(app, tasks, streams, config)
                 await server.listen(streams, places)
                 async with app.background_jobs.running():
                     try:
