@@ -95,13 +95,15 @@ def load_app(place: str) -> App:
         SystemExit: with one line that says what could not be imported.
     """
     from flowsock.sessions.app import App
+    from flowsock.sessions.server.running import imported_to_be_served
 
     module_name, separator, name = place.partition(":")
     if not (separator and module_name and name):
         raise SystemExit(f"flowsock: {place!r} is not of the form MODULE:APP, like chat:app")
     sys.path.insert(0, "")
     try:
-        module = import_module(module_name)
+        with imported_to_be_served():
+            module = import_module(module_name)
     except ModuleNotFoundError as error:
         raise SystemExit(f"flowsock: cannot import {module_name!r}: {error}") from None
     app = getattr(module, name, None)

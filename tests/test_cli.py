@@ -161,6 +161,13 @@ def test_a_wrong_app_is_one_clear_line(place: str, complaint: str, project: Path
         load_app(place)
 
 
+def test_an_app_that_runs_itself_when_it_is_imported_is_refused(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "eager.py").write_text("from flowsock import App\napp = App()\napp.run(port=0)\n")
+    monkeypatch.syspath_prepend(project)
+    with pytest.raises(SystemExit, match=re.escape('put it under `if __name__ == "__main__":`')):
+        load_app("eager:app")
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [

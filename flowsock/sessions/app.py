@@ -67,7 +67,8 @@ class App(Router):
             settings: Override some of the `ServerConfig`.
 
         Raises:
-            SystemExit: with status 1 and one line on standard error, when an address cannot be listened on.
+            SystemExit: with status 1 and one line on standard error, when an address cannot be listened on, or ``flowsock
+                serve`` is importing the module that calls this.
             ValueError: there is no such port, a setting makes no sense, or a certificate cannot be used.
             TypeError: there is no such setting.
         """

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib.util import find_spec
 from threading import Timer
 from typing import TYPE_CHECKING, Final, Self
@@ -18,7 +20,7 @@ from flowsock.scopes.groups import task_group
 from flowsock.sessions.server.server import STUBBORN, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from anyio.abc import TaskStatus
 
@@ -29,6 +31,18 @@ if TYPE_CHECKING:
     from flowsock.sessions.server.supervised import Supervisor
 
 _GRACE: Final = STUBBORN + 1
+
+_importing: ContextVar[bool] = ContextVar("_importing", default=False)
+
+
+@contextmanager
+def imported_to_be_served() -> Iterator[None]:
+    """Refuse `run` while a module is imported whose app somebody else is going to serve."""
+    token = _importing.set(True)
+    try:
+        yield
+    finally:
+        _importing.reset(token)
 
 
 def loop_options() -> dict[str, bool]:
@@ -45,6 +59,8 @@ def run(app: Router, addresses: Sequence[Address], config: ServerConfig, supervi
         config: The settings.
         supervisor: The process that looks after this one, if there is one, and speaks for it; its end is an order to stop.
     """
+    if _importing.get():
+        raise SystemExit('flowsock: run() is called where the module is imported: put it under `if __name__ == "__main__":`')
     _refuse_running_loop()
     try:
         with _LastMoment() as last_moment:
