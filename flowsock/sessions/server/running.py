@@ -20,7 +20,7 @@ from flowsock.scopes.groups import task_group
 from flowsock.sessions.server.server import STUBBORN, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from anyio.abc import TaskStatus
 
@@ -36,7 +36,7 @@ _importing: ContextVar[bool] = ContextVar("_importing", default=False)
 
 
 @contextmanager
-def imported_to_be_served() -> Iterator[None]:
+def imported_to_be_served() -> Generator[None]:
     """Refuse `run` while a module is imported whose app somebody else is going to serve."""
     token = _importing.set(True)
     try:
