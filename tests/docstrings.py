@@ -8,6 +8,7 @@ import sys
 from contextlib import contextmanager, redirect_stdout
 from doctest import ELLIPSIS, DocTestParser, OutputChecker
 from io import StringIO
+from math import inf
 from traceback import format_exception_only
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +16,14 @@ from attrs import frozen
 
 import flowsock.testing
 from flowsock import Flow, MutableSharedFlow, MutableStateFlow, SharedFlow, StateFlow, coroutine_scope
-from flowsock.testing import assert_marbles, marbles, parse_marbles, play
+from flowsock.testing import MarbleFlow, assert_marbles, marbles, observe, parse_marbles, play
 
 if TYPE_CHECKING:
     import doctest
     from collections.abc import Iterable, Iterator
 
     from flowsock import Scope
+    from flowsock.testing import Timeline
 
 SETTING = """
 from collections.abc import AsyncIterator
@@ -136,7 +138,7 @@ async def run_diagrams(docs: Documented, namespace: dict[str, Any]) -> None:
     """Play each diagram's lines, make the call, and compare what comes out with the diagram's last line."""
     for diagram in docs.diagrams:
         async with coroutine_scope() as scope:
-            flow = _called(docs, diagram, {**namespace, "scope": scope})
+            flow = _call(docs, diagram, _inputs(docs, diagram, scope), {**namespace, "scope": scope})
             try:
                 await assert_marbles(flow, diagram.output)
             except AssertionError as error:
@@ -144,10 +146,29 @@ async def run_diagrams(docs: Documented, namespace: dict[str, Any]) -> None:
             scope.cancel()
 
 
-def _called(docs: Documented, diagram: Diagram, namespace: dict[str, Any]) -> Flow[Any]:
+async def perform(docs: Documented, diagram: Diagram, namespace: dict[str, Any]) -> tuple[list[Timeline[Any]], Timeline[Any]]:
+    """Play a diagram's lines and make the call; give the lines, as far as they were collected, and what really came out."""
+    expected = parse_marbles(diagram.output)
+    async with coroutine_scope() as scope:
+        inputs = _inputs(docs, diagram, scope)
+        flow = _call(docs, diagram, inputs, {**namespace, "scope": scope})
+        output = await observe(flow, ticks=inf if expected.end else expected.duration)
+        scope.cancel()
+    return [_collected(*each) for each in zip(diagram.inputs, inputs, strict=True)], output
+
+
+def _collected(line: str, flow: Flow[Any]) -> Timeline[Any]:
+    """Give what one collector saw of a line; all of it, where there were several collectors."""
+    timelines = flow.collections if isinstance(flow, MarbleFlow) else []
+    return timelines[0] if len(timelines) == 1 and timelines[0].end else parse_marbles(line)
+
+
+def _inputs(docs: Documented, diagram: Diagram, scope: Scope) -> list[Flow[Any]]:
+    return [_hot(docs, line, scope) if docs.owner in HOT else marbles(line) for line in diagram.inputs]
+
+
+def _call(docs: Documented, diagram: Diagram, inputs: list[Flow[Any]], namespace: dict[str, Any]) -> Flow[Any]:
     """Make the call: of a method on the first flow, ``a``; the others are its arguments ``b``, ``c``, …"""
-    hot = docs.owner in HOT
-    inputs = [_hot(docs, line, namespace["scope"]) if hot else marbles(line) for line in diagram.inputs]
     names = dict(zip("abcdef", inputs, strict=False))
     call = f"a.{diagram.call}" if docs.owner is not None else diagram.call
     flow: Flow[Any] = eval(call, {**namespace, **names})

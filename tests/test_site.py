@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,14 @@ def test_a_search_finds_the_page_of_a_public_name(path: str, inventory: Inventor
     assert path in inventory
     location = inventory[path].uri.replace("$", path)
     assert path.rpartition(".")[2] in titles[location]
+
+
+def test_every_diagram_of_an_operator_is_a_picture(site: Path) -> None:
+    page = (site / "reference" / "operators" / "index.html").read_text(encoding="utf-8")
+    pictures = [each for docs in OPERATORS if docs.owner is flowsock.Flow for each in docs.diagrams]
+    assert len(pictures) > 40
+    for diagram in pictures:
+        assert f"<title>{escape(chr(10).join((*diagram.inputs, diagram.call, diagram.output)))}</title>" in page
 
 
 def test_what_is_left_out_is_there() -> None:
