@@ -44,10 +44,6 @@ class ChannelSubscriber(Subscriber[T]):
         """Learn that the channel was closed, or that there is something in it: the collector's task goes on."""
         self.wake()
 
-    def interrupt(self) -> None:
-        self.channel.leave(self)
-        super().interrupt()
-
     def fall_behind(self) -> None:
         """Leave nothing to be told: the channel keeps the backlog."""
 
@@ -60,16 +56,21 @@ class ChannelSubscriber(Subscriber[T]):
 
 def take(channel: Channel[T], subscriber: ChannelSubscriber[T]) -> T | Nothing:
     """Take the next value of a channel for a subscriber, or let it wait for that: how `Subscriber.next_value` does it."""
+    value = poll(channel)
+    if value is NOTHING:
+        channel.wait(subscriber)
+    return value
+
+
+def poll(channel: Channel[T]) -> T | Nothing:
+    """Take the next value of a channel, or `NOTHING` if there is none now; raise `End` at the end, or the channel's error."""
     try:
-        value = channel.poll()
+        return channel.poll()
     except ChannelClosed as error:
         # Somebody may have closed the channel with an error of this very type.
         if error is channel.cause:
             raise
         raise End from None
-    if value is NOTHING:
-        channel.wait(subscriber)
-    return value
 
 
 class HandingSubscriber(ChannelSubscriber[T]):

@@ -11,6 +11,7 @@ from flowsock.emitting import ignore, settle
 from flowsock.flows.conflation import Conflation, same_value
 from flowsock.flows.counting import subscription_count
 from flowsock.flows.iteration import Opened, iterate
+from flowsock.flows.listening import launch
 from flowsock.flows.operators import buffering, combining, flattening, handling, limit, terminal, timing, transform
 from flowsock.flows.producing import produce_in
 from flowsock.flows.sharing import SharingStarted, first_state, share, sharing_engine, unbuffered
@@ -157,7 +158,7 @@ class Flow(Generic[T_co]):
         1
         2
         """
-        return scope.launch(self.source.collect, ignore, name=name or "launch_in")
+        return launch(self.source, scope, name or "launch_in")
 
     def produce_in(self, scope: Scope, *, capacity: int = BUFFERED) -> Channel[T_co]:
         """Collect into a new channel, in a job of the scope.

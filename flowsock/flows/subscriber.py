@@ -7,7 +7,7 @@ backlog, ``emit`` does nothing) or *closed*. The source calls ``emit`` of every 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from anyio.lowlevel import checkpoint_if_cancelled
 
@@ -16,7 +16,7 @@ from flowsock.emitting import FAIR_TURN, TURN, discard, ignore, waiting
 from flowsock.parking import new_sleeper
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from flowsock.emitting import Emit
     from flowsock.parking import Sleeper
@@ -37,7 +37,7 @@ class Subscriber(ABC, Generic[T]):
     Law (cancellation): from the moment the collector is cancelled, nothing more reaches the chain.
     """
 
-    __slots__ = ("_chain", "_failure", "_interrupted", "_needs_task", "_pending", "_sleeper", "_start", "closed", "emit")
+    __slots__ = ("_chain", "_failure", "_needs_task", "_pending", "_sleeper", "_start", "closed", "emit")
 
     def __init__(self, chain: Emit[T]) -> None:
         self.emit: Emit[T] = ignore
@@ -46,7 +46,6 @@ class Subscriber(ABC, Generic[T]):
         self._pending: Awaitable[object] | None = None
         self._failure: BaseException | None = None
         self._sleeper: Sleeper | None = None
-        self._interrupted = False
         self._needs_task = False
         self._start: Callable[[], object] | None = None
 
@@ -116,27 +115,23 @@ class Subscriber(ABC, Generic[T]):
                 discard(pending)
             self.released()
 
-    def interrupt(self) -> None:
-        """Make `run` return as soon as it has nothing to await, without closing."""
-        self._interrupted = True
-        self.wake()
-
     # What the collector's task runs
 
-    async def run(self, *, until_a_wait: bool = False) -> None:
-        """Deliver until the source ends, the chain raises, or the task is cancelled.
+    def run(self) -> Coroutine[Any, Any, None]:
+        """Deliver until the source ends, the chain raises, or the task is cancelled."""
+        return self._deliver(in_passing=False)
 
-        Args:
-            until_a_wait: Whether to return, without closing, as soon as the chain gives something to await.
+    def begin(self) -> Coroutine[Any, Any, None]:
+        """Deliver until there is something to await, or nothing to do: whoever `is_idle` then needs no task for now.
+
+        `start_when_needed` tells when `run` must be awaited after all. The source may have ended by then: see ``closed``.
         """
-        self._start = None
-        try:
-            await self._deliver(until_a_wait)
-        except End:
-            self.close()
-        except BaseException:
-            self.close()
-            raise
+        return self._deliver(in_passing=True)
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell, without a task, whether there is nothing to do but to be dispatched to."""
+        return not (self.closed or self._needs_task)
 
     def run_without_task(self, start: Callable[[], object]) -> None:
         """Deliver the backlog and become idle, in plain code, as far as nothing has to be awaited for that.
@@ -159,42 +154,49 @@ class Subscriber(ABC, Generic[T]):
         self._start = start
         self._start_if_needed()
 
-    async def _deliver(self, until_a_wait: bool) -> None:
+    async def _deliver(self, *, in_passing: bool) -> None:
+        # All in one coroutine, because thousands of them sleep here.
+        self._start = None
         turns = FAIR_TURN
-        while not self._interrupted:
+        try:
+            while not self.closed:
+                if self._pending is not None:
+                    if in_passing:
+                        return
+                    await checkpoint_if_cancelled()
+                    waited_for, self._pending = self._pending, None
+                    await waited_for
+                    continue
+                turns -= 1
+                if not turns:
+                    turns = FAIR_TURN
+                    await TURN
+                    continue
+                await checkpoint_if_cancelled()
+                value = self.next_value()
+                if value is NOTHING:
+                    if in_passing:
+                        self.emit = self._chain
+                        return
+                    try:
+                        await self.idle(new_sleeper(self.close))
+                    finally:
+                        self.rise()
+                    turns = FAIR_TURN
+                    continue
+                result = self._chain(value)
+                if result is not None and (pending := waiting(result)) is not None:
+                    if in_passing:
+                        self._pending, self._needs_task = pending, True
+                        return
+                    await pending
             if self._failure is not None:
                 raise self._failure
-            if self._pending is not None:
-                if until_a_wait:
-                    return
-                await checkpoint_if_cancelled()
-                waited_for, self._pending = self._pending, None
-                await waited_for
-                continue
-            turns -= 1
-            if turns:
-                await checkpoint_if_cancelled()
-            else:
-                await TURN
-                turns = FAIR_TURN
-            value = self.next_value()
-            if value is NOTHING:
-                await self._sleep()
-                turns = FAIR_TURN
-                continue
-            result = self._chain(value)
-            if result is not None and (pending := waiting(result)) is not None:
-                if until_a_wait:
-                    self._pending = pending
-                else:
-                    await pending
-        self._interrupted = False
-
-    async def _sleep(self) -> None:
-        try:
-            await self.idle(new_sleeper(self.close))
-        finally:
-            self.rise()
+        except End:
+            self.close()
+        except BaseException:
+            self.close()
+            raise
 
     def idle(self, sleeper: S) -> S:
         """Be dispatched to in place until the collector's task is needed; give its sleeper. `rise` must follow the sleep."""

@@ -243,7 +243,18 @@ class Job(ABC, Generic[T_co]):
 
     @abstractmethod
     async def run(self) -> None:
-        """Live as a task of the scope until there is an outcome; raises the job's error. Called once, by the scope."""
+        """Live as a task of the scope until there is an outcome, or until the job rests; raises the job's error.
+
+        Called by the scope.
+        """
+
+    @property
+    def is_resting(self) -> bool:
+        """Tell whether the job goes on without a task for now: something calls it when it needs one."""
+        return False
+
+    def silence(self) -> None:
+        """Let nothing reach the job, which rests, any more."""
 
     @abstractmethod
     def _interrupt(self) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flowsock.parking import Sleeper
-    from flowsock.scopes.restart import Restart, RestartBudget
+    from flowsock.scopes.restart import Restart
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -29,11 +29,11 @@ class LaunchedJob(Job[T_co]):
 
     def __init__(self, function: Callable[[], Any], name: str, *, restart: Restart | None, lazy: bool) -> None:
         super().__init__(name)
-        self._function = function
+        self._function: Callable[[], Any] | None = function
         self._restart = restart
         self._started = not lazy
         self._sleeper: Sleeper | None = None
-        self._cancel_scope = CancelScope()
+        self._cancel_scope: CancelScope | None = None
 
     @property
     def is_active(self) -> bool:
@@ -48,17 +48,20 @@ class LaunchedJob(Job[T_co]):
         return True
 
     def _interrupt(self) -> None:
-        self._cancel_scope.cancel()
+        if self._cancel_scope is not None:
+            self._cancel_scope.cancel()
         if not self._started:
             self.complete_once()
 
     async def run(self) -> None:
         try:
-            with self._cancel_scope:
+            with CancelScope() as self._cancel_scope:
+                if self._cancellation is not None:
+                    self._cancel_scope.cancel()
                 if not self._started:
                     self._sleeper = new_sleeper()
                     await self._sleeper
-                await self._attempts(None if self._restart is None else self._restart.budget())
+                await self._work()
         except get_cancelled_exc_class():
             self.cancel("a scope around it was cancelled", cause=self.cancellation)
             # What came from above goes back there, so that a timeout knows of itself. A stray cancellation, such as that of an
@@ -72,9 +75,11 @@ class LaunchedJob(Job[T_co]):
             self._traceback = error.__traceback__
             raise
         finally:
-            del self._function
+            self._cancel_scope = self._function = None
 
-    async def _attempts(self, budget: RestartBudget | None) -> None:
+    async def _work(self) -> None:
+        assert self._function is not None
+        budget = None if self._restart is None else self._restart.budget()
         while True:
             await checkpoint_if_cancelled()
             try:

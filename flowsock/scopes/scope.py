@@ -8,17 +8,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack, overload
 
 from flowsock.emitting import settle
-from flowsock.parking import running_task_id
+from flowsock.parking import new_sleeper, running_task_id
 from flowsock.scopes.groups import raise_together, task_group
 from flowsock.scopes.job import Job, cancellation_of
 from flowsock.scopes.launched import LaunchedJob
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
     from contextvars import Token
     from types import TracebackType
 
     from flowsock.errors import JobCancelled
+    from flowsock.parking import Sleeper
     from flowsock.scopes.groups import TaskBlock, Tasks
     from flowsock.scopes.restart import Restart
 
@@ -62,13 +63,15 @@ class Scope:
     True
     """
 
-    __slots__ = ("_cancellation", "_group", "_jobs", "_owner", "task_id")
+    __slots__ = ("_cancellation", "_group", "_jobs", "_keeper", "_owner", "_resting", "task_id")
 
     def __init__(self, group: Tasks) -> None:
         self._group = group
         self._owner: Scope | Job[Any] | None = None
         self.task_id = 0
         self._jobs: dict[Job[Any], None] = {}
+        self._resting = 0
+        self._keeper: Sleeper | None = None
         self._cancellation: JobCancelled | None = None
 
     @property
@@ -185,13 +188,7 @@ class Scope:
         ...     scope.is_active, job.is_active
         (True, False)
         """
-        errors: list[Exception] = []
-        for job in self.jobs:
-            try:
-                job.cancel(reason, cause=cause)
-            except Exception as error:
-                errors.append(error)
-        raise_together("several completion handlers failed", errors)
+        cancel_all(self.jobs, reason, cause)
 
     def ensure_active(self) -> None:
         """Do nothing while the scope is active, else raise: for loops that never wait (Kotlin: ``ensureActive``).
@@ -215,8 +212,61 @@ class Scope:
             self._fail(error)
             raise
         finally:
-            del self._jobs[job]
-            job.complete_once()
+            if not job.is_resting:
+                self._part_with(job)
+        if job.is_resting:
+            await self._rest(job)
+
+    def _part_with(self, job: Job[Any]) -> None:
+        del self._jobs[job]
+        job.complete_once()
+
+    # Jobs that go on without a task
+
+    async def _rest(self, job: Job[Any]) -> None:
+        job.task_id = 0
+        self._resting += 1
+        # What anyio cancels, nobody tells; see `AsyncioTasks`.
+        if self._keeper is None and not getattr(self._group, "tells_all", False):
+            await self._keep()
+
+    async def _keep(self) -> None:
+        """Stay for as long as jobs rest, so that the block waits for them, and they learn of a cancellation from around it."""
+        try:
+            while self._resting:
+                self._keeper = new_sleeper(self._silence)
+                await self._keeper
+        except BaseException:
+            self._end_rest()
+            raise
+        finally:
+            self._keeper = None
+
+    def _silence(self) -> None:
+        for job in self._jobs:
+            if job.is_resting:
+                job.silence()
+
+    def _end_rest(self) -> None:
+        resting = [job for job in self._jobs if job.is_resting]
+        cancel_all(resting, "a scope around it was cancelled", self.cancellation)
+
+    def wake(self, job: Job[Any], /) -> None:
+        """Run a job that rests in a task again."""
+        self._rouse()
+        self._group.start_soon(self._run, job, name=job.name)
+
+    def end(self, job: Job[Any], /) -> None:
+        """Part with a job that rests."""
+        self._rouse()
+        self._part_with(job)
+
+    def _rouse(self) -> None:
+        self._resting -= 1
+        if not self._resting and self._keeper is not None:
+            self._keeper.wake()
+
+    # The life of the block
 
     async def _supervise(self, job: Job[Any]) -> None:
         """Run a job to its end; what this raises is the failure of the scope."""
@@ -234,6 +284,8 @@ class Scope:
             return True
         if isinstance(error, Exception):
             self._fail(error)
+        elif error is not None:
+            self._end_rest()
         return False
 
     def _fail(self, error: Exception) -> None:
@@ -254,6 +306,17 @@ class Supervisor(Scope):
             await job.run()
         except Exception as error:
             await settle(self._on_error(job, error))
+
+
+def cancel_all(jobs: Iterable[Job[Any]], reason: str | None, cause: BaseException | None) -> None:
+    """Cancel several jobs, whatever the completion handlers of one raise."""
+    errors: list[Exception] = []
+    for job in jobs:
+        try:
+            job.cancel(reason, cause=cause)
+        except Exception as error:
+            errors.append(error)
+    raise_together("several completion handlers failed", errors)
 
 
 def log_failure(job: Job[Any], error: Exception) -> None:

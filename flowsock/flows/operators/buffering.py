@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import sys
 from abc import abstractmethod
-from contextlib import closing
-from contextvars import copy_context
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowsock.channels.capacity import BUFFERED, CONFLATED, BufferOverflow, resolve_capacity
 from flowsock.channels.channel import Channel
-from flowsock.flows.conduit import ChannelSubscriber, HandingSubscriber
+from flowsock.flows.conduit import HandingSubscriber
+from flowsock.flows.queued import QueuedSubscriber
 from flowsock.flows.source import HotSource, Source, Staged
 from flowsock.scopes.groups import task_group
 
@@ -97,7 +95,7 @@ class Buffered(Channeled[Any]):
         await self.upstream.collect(channel.send)
 
 
-class Subscribed(Buffered):
+class Subscribed(HotSource[Any], Buffered):
     """A hot source's values through a buffer that is the subscription's own: no child task as long as nothing waits.
 
     Law: with a dropping policy the subscription is never behind, so a slow collector never slows the hot source.
@@ -112,28 +110,8 @@ class Subscribed(Buffered):
     def resized(self, capacity: int, overflow: BufferOverflow) -> Subscribed:
         return Subscribed(self.upstream, capacity, overflow)
 
-    async def collect(self, emit: Emit[Any]) -> None:
-        channel = self.new_channel()
-        consumer = ChannelSubscriber(channel, emit)
-        subscription = self._hot.subscribe(self._chain(channel.send))
-        with closing(consumer), closing(subscription):
-            subscription.run_without_task(consumer.interrupt)
-            await consumer.run(until_a_wait=True)
-            # Either side has something to await. From here on the subscription can have a task of its own, for when its buffer
-            # is full or a stage turns out asynchronous; it has the collector's context, whoever emitted.
-            context = copy_context()
-            async with task_group() as group:
-                with closing(subscription):  # a group that is being left takes no new tasks
-                    subscription.start_when_needed(
-                        lambda: context.run(group.start_soon, partial(self._run_subscription, subscription, channel))
-                    )
-                    await consumer.run()
-                group.cancel_scope.cancel()
-
-    @staticmethod
-    async def _run_subscription(subscription: Subscriber[Any], channel: Channel[Any]) -> None:
-        await subscription.run()
-        channel.close()
+    def subscribe(self, emit: Emit[Any]) -> Subscriber[Any]:
+        return QueuedSubscriber(emit, self._hot, self._chain, self.new_channel)
 
 
 def _split(source: Source[Any]) -> tuple[HotSource[Any], Callable[[Emit[Any]], Emit[Any]]]:

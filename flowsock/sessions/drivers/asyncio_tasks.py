@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from anyio import CancelScope
 
@@ -21,9 +21,12 @@ class AsyncioTasks:
 
     Attributes:
         cancel_called: Whether the group was cancelled.
+        tells_all: That whoever ends this block tells its scope, since nothing cancels the block from around it.
     """
 
     __slots__ = ("_body", "_ended", "_errors", "_is_over", "_note_end", "_tasks", "cancel_called")
+
+    tells_all: ClassVar = True
 
     def __init__(self) -> None:
         self.cancel_called = False

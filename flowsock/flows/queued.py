@@ -1,0 +1,112 @@
+"""One collector of a hot source that has a queue of its own between the source and its chain."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from contextvars import copy_context
+from typing import TYPE_CHECKING, TypeVar
+
+from flowsock.clause import NOTHING, Nothing
+from flowsock.emitting import READY
+from flowsock.flows.conduit import poll
+from flowsock.flows.subscriber import End, Subscriber
+from flowsock.parking import new_sleeper
+from flowsock.scopes.groups import task_group
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from flowsock.channels.channel import Channel
+    from flowsock.emitting import Emit
+    from flowsock.flows.source import HotSource
+
+T = TypeVar("T")
+
+
+class QueuedSubscriber(Subscriber[T]):
+    """Be dispatched to in place while idle, and queue while busy; what is above the queue has a task only if it has to wait.
+
+    Args:
+        chain: What is below the queue.
+        source: The hot source.
+        stages: What is between the two, above the queue.
+        new_queue: Makes the queue, when the first value has to wait.
+    """
+
+    __slots__ = ("_new_queue", "_queue", "_upstream")
+
+    def __init__(
+        self,
+        chain: Emit[T],
+        source: HotSource[T],
+        stages: Callable[[Emit[T]], Emit[T]],
+        new_queue: Callable[[], Channel[T]],
+    ) -> None:
+        super().__init__(chain)
+        self._new_queue = new_queue
+        self._queue: Channel[T] | None = None
+        self._upstream: Subscriber[T] | None = source.subscribe(stages(self._put))
+        try:
+            self._upstream.run_without_task(self.wake)
+        except End:
+            self._end_queue()
+        except BaseException:
+            self.close()
+            raise
+
+    def _put(self, value: T) -> Awaitable[None] | None:
+        """Take a value from above."""
+        if self.emit is not self._chain:
+            return self._backlog().send(value)
+        try:
+            result = self.emit(value)
+            if result is not None and result is not READY:
+                self.dispatched(result)
+        except BaseException as error:
+            self.fail(error)
+        return None
+
+    def _backlog(self) -> Channel[T]:
+        if self._queue is None:
+            self._queue = self._new_queue()
+        return self._queue
+
+    def next_value(self) -> T | Nothing:
+        if self._queue is None:
+            return NOTHING
+        return poll(self._queue)
+
+    def fall_behind(self) -> None:
+        """Leave nothing to be told: the queue keeps the backlog."""
+
+    def released(self) -> None:
+        upstream, self._upstream = self._upstream, None
+        if upstream is not None:
+            upstream.close()
+
+    async def run(self) -> None:
+        with closing(self):
+            await self.begin()
+            if self.is_idle:
+                await self.idle(new_sleeper(self.close))
+                self.rise()
+            upstream = self._upstream
+            if upstream is None:
+                await super().run()
+                return
+            # Either side has something to await. From here on what is above can have a task of its own, for when the queue is
+            # full or a stage turns out asynchronous; it has the collector's context, whoever emitted.
+            context = copy_context()
+            async with task_group() as group:
+                with closing(self):  # a group that is being left takes no new tasks
+                    upstream.start_when_needed(lambda: context.run(group.start_soon, self._run_upstream, upstream))
+                    await super().run()
+                group.cancel_scope.cancel()
+
+    async def _run_upstream(self, upstream: Subscriber[T]) -> None:
+        await upstream.run()
+        self._end_queue()
+        self.wake()
+
+    def _end_queue(self) -> None:
+        self._backlog().close()
