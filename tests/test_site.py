@@ -67,6 +67,7 @@ def test_the_public_modules_are_found() -> None:
 @pytest.mark.parametrize("path", [*public_paths(), *METHODS])
 def test_a_search_finds_the_page_of_a_public_name(path: str, inventory: Inventory, titles: dict[str, str]) -> None:
     assert path in inventory
+    assert inventory[path].role != "module", "a file has the name of what it defines"
     location = inventory[path].uri.replace("$", path)
     assert path.rpartition(".")[2] in titles[location]
 

@@ -8,7 +8,7 @@ silent or cut. On virtual time, hours pass at once.
 from flowsock.sessions.drivers.memory import Line
 from flowsock.testing.clock import VirtualTimeLoop, virtual_time
 from flowsock.testing.events import Complete, Error, Item, Left
-from flowsock.testing.marbles import MarbleFlow, assert_marbles, marbles, observe, play
+from flowsock.testing.marble_flows import MarbleFlow, assert_marbles, marbles, observe, play
 from flowsock.testing.notation import MarbleError, parse_marbles, render_marbles
 from flowsock.testing.sessions import connect
 from flowsock.testing.timelines import Timed, Timeline
