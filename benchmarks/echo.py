@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import frozen
 
 from benchmarks.measuring import OURS, Gate, Table, loop_name, missing_packages
+from flowsock.wire.reading import compiled_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -154,6 +155,7 @@ def _table(
     where = f"server on core {cores.server}, load on core {cores.load}" if cores.server >= 0 else "not pinned to cores"
     notes = (
         f"Processor time of the server process, all threads, from /proc; {loop_name()}; {where}; 127.0.0.1; binary messages;",
+        f"flowsock reads frames in {'Python' if compiled_reader() is None else 'C'};",
         "a fresh server process for every row and round. How busy the generator was, and the server (of one core):",
         ", ".join(f"{row} {_busy(mine, 'own_ns')} / {_busy(mine, 'server_ns')}" for row, mine in blocks.items()) + ".",
     )

@@ -11,11 +11,8 @@ from flowsock.wire.frames import (
     BINARY,
     CLOSE,
     CONTINUATION,
-    FINAL,
-    MASKED,
     PING,
     PONG,
-    SHORT,
     TEXT,
     Close,
     Event,
@@ -28,19 +25,13 @@ from flowsock.wire.frames import (
     parse_close,
     parse_header,
 )
-from flowsock.wire.masking import ONES, PADDING, SMALL, apply_mask
+from flowsock.wire.masking import SMALL, apply_mask
+from flowsock.wire.reading import read_messages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from flowsock.wire.deflate import DeflateStatistics
-
-_FINAL_TEXT: Final = FINAL | TEXT
-_FINAL_BINARY: Final = FINAL | BINARY
-_from_bytes: Final = int.from_bytes
-# What the second byte of a frame begins with, and how long a small frame is without its payload.
-_MASKED: Final = (MASKED, 6)
-_UNMASKED: Final = (0, 2)
 
 # The last message that was encoded without a mask, and its frame: whoever sends one message to many sessions encodes
 # it once. One tuple, so that threads see both halves or neither; bounded, because it lives as long as the process.
@@ -102,11 +93,14 @@ class Codec:
         events: list[Event] = []
         if self._tail:
             data, self._tail = self._tail + data, b""
+        end = len(data)
         try:
             position = self._continue(data, 0, events) if self._remaining else 0
             while not self._over:
-                start = position if self._assembly else self._whole_messages(data, position, events)
-                if start == len(data):
+                start = position
+                if self._assembly is None:
+                    start = read_messages(data, start, not self._client, self.max_message_size, events)
+                if start == end:
                     break
                 position = self._frame(data, start, events)
                 if position == start:
@@ -117,42 +111,6 @@ class Codec:
         except UnicodeDecodeError:
             self._fail(not_utf8(), events)
         return events
-
-    def _whole_messages(self, data: bytes, position: int, events: list[Event]) -> int:
-        """Read whole messages of one plain frame each, and give the position of whatever is none: the fast path.
-
-        It raises nothing but bad UTF-8.
-        """
-        limit = self.max_message_size
-        mask_bit, overhead = _UNMASKED if self._client else _MASKED
-        end = len(data)
-        while position + overhead <= end:
-            first = data[position]
-            if first != _FINAL_BINARY and first != _FINAL_TEXT:
-                break
-            size = data[position + 1] - mask_bit
-            start = position + overhead
-            if not 0 <= size <= SMALL:
-                if size != SHORT or start + 2 > end:
-                    break
-                size = data[position + 2] << 8 | data[position + 3]
-                if size <= SMALL:
-                    break
-                start += 2
-            stop = start + size
-            if stop > end or (limit is not None and size > limit):
-                break
-            if not mask_bit:
-                payload = data[start:stop]
-            elif size > SMALL:
-                payload = apply_mask(data[start:stop], data[start - 4 : start])
-            else:
-                # apply_mask() in place: calling it would cost a fifth more for the whole frame.
-                number = _from_bytes(data[start - 4 : stop])
-                payload = (number ^ (number >> 8 * size) * ONES[size] >> PADDING[size]).to_bytes(size)
-            events.append(payload if first == _FINAL_BINARY else payload.decode())
-            position = stop
-        return position
 
     def _frame(self, data: bytes, position: int, events: list[Event]) -> int:
         """Read any frame, or its start, and give the position behind; the same position when nothing can be read."""
@@ -242,7 +200,7 @@ class Codec:
         last, frame = _memo
         if last is message and not self._client:
             return frame
-        return self._message(TEXT, message, message.encode())
+        return self._new_frame(TEXT, message, message.encode())
 
     def binary(self, message: bytes | bytearray | memoryview) -> bytes:
         """Write a binary message as one frame."""
@@ -251,9 +209,9 @@ class Codec:
             return frame
         # What is remembered is known again by its identity, so it must not change.
         payload = message if type(message) is bytes else bytes(message)
-        return self._message(BINARY, payload, payload)
+        return self._new_frame(BINARY, payload, payload)
 
-    def _message(self, opcode: int, message: str | bytes, payload: bytes) -> bytes:
+    def _new_frame(self, opcode: int, message: str | bytes, payload: bytes) -> bytes:
         """Write the frame of a message, and remember it if it could be another connection's too."""
         global _memo
         frame = encode_frame(opcode, payload, masked=self._client)

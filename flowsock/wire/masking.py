@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ SMALL: Final = 125
 
 # A mask and the payload behind it are read as one number. Its top is the mask; the mask times a row of ones, shifted
 # right by the padding, is the mask repeated over that whole number, itself included: there it leaves zero. For small
-# payloads rows and paddings come from tables, which `Codec` also uses in place.
+# payloads rows and paddings come from tables, which `reading` also uses in place.
 ONES: Final = tuple(int.from_bytes(b"\0\0\0\1" * ((size + 7) // 4)) for size in range(SMALL + 1))
 PADDING: Final = tuple(-size % 4 * 8 for size in range(SMALL + 1))
 
@@ -51,12 +52,14 @@ def _apply_to_chunk(data: bytes, key: int) -> bytes:
 
 
 def compiled_masker() -> Masker | None:
-    """Find a masker in C, which the extra ``fast`` installs."""
-    try:
-        from websockets.speedups import apply_mask as masker
-    except ImportError:
-        return None
-    return masker
+    """Find a masker in C: our own, which an installation has if there was a compiler, or that of the extra ``fast``."""
+    for module in ("flowsock.wire._speedups", "websockets.speedups"):
+        try:
+            masker: Masker = import_module(module).apply_mask
+        except ImportError:
+            continue
+        return masker
+    return None
 
 
 apply_mask: Final[Masker] = compiled_masker() or mask_with_integers

@@ -55,6 +55,7 @@ def test_the_compiled_masker_is_used_where_there_is_one() -> None:
 
 @pytest.mark.parametrize("module", ["websockets", "websockets.speedups"])
 def test_without_a_compiled_masker_there_is_none(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "flowsock.wire._speedups", None)
     monkeypatch.setitem(sys.modules, "websockets.speedups", None)
     monkeypatch.setitem(sys.modules, module, None)
     assert compiled_masker() is None

@@ -100,25 +100,34 @@ class Outbox:
 
     def put(self, message: object) -> Awaitable[None]:
         """Write a message; the result suspends while the peer is behind."""
-        self.write(self._codec.text(message) if type(message) is str else self.encode(message))
-        sent = self.messages_sent = self.messages_sent + 1
+        if type(message) is str:
+            frame = self._codec.text(message)
+        else:
+            frame = self._codec.binary(message) if type(message) is bytes else self.encode(message)
+        self.messages_sent += 1
+        self.bytes_sent += len(frame)
+        if self.corked:
+            # A reply to what is being read needs no turn: one read is bounded, and the event loop has its turn after it.
+            self._gather(frame)
+            return _Flush(self, self._owner) if self.is_clogged else READY
+        self._transport.write(frame)
         if self.is_clogged:
             return _Flush(self, self._owner)
-        # A reply to what is being read needs no turn: one read is bounded, and the event loop has its turn after it.
-        return READY if self.corked or sent % FAIR_TURN else TURN
+        return READY if self.messages_sent % FAIR_TURN else TURN
 
     def encode(self, message: object) -> Any:
-        """Give the frame of a message that is not plainly a text."""
-        if type(message) is bytes:
-            return self._codec.binary(message)
+        """Give the frame of a message that is not of the plainest kinds."""
         return self._codec.text(message) if isinstance(message, str) else self._codec.binary(payload_of(message))
 
     def write(self, frame: Any) -> None:
         """Write a frame, or gather it."""
         self.bytes_sent += len(frame)
-        if not self.corked:
+        if self.corked:
+            self._gather(frame)
+        else:
             self._transport.write(frame)
-            return
+
+    def _gather(self, frame: Any) -> None:
         self._gathered.append(frame)
         if self.bytes_sent > self._flush_at:
             # At the latest: what was written meanwhile, and not gathered, counts too.
