@@ -14,7 +14,8 @@ Channels
 Sessions
     `App` routes, `Session` is one WebSocket, `serve` and ``app.run()`` serve, `connect` is the client. `SlowReader` says what
     happens to messages for a peer that does not read. `RawSession` and `connect_raw` are for whoever wants each `Frame`.
-    `reconnecting` keeps a `Link` to a server, over one session after another.
+    `reconnecting` keeps a `Link` to a server, over one session after another. ``app.sse`` answers with server-sent events, each
+    a `ServerSentEvent`, and `events` is the flow of them at the other end.
 Messages
     `codec_for` gives the `MessageCodec` of a type, in a `MessageFormat`.
 
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from flowsock.errors import Cancellation as Cancellation
     from flowsock.errors import ChannelCancelled as ChannelCancelled
     from flowsock.errors import ChannelClosed as ChannelClosed
+    from flowsock.errors import EventStreamError as EventStreamError
+    from flowsock.errors import EventStreamRejected as EventStreamRejected
     from flowsock.errors import FlowsockError as FlowsockError
     from flowsock.errors import HandshakeError as HandshakeError
     from flowsock.errors import HandshakeRejected as HandshakeRejected
@@ -86,6 +89,7 @@ if TYPE_CHECKING:
     from flowsock.scopes.scope import supervisor_scope as supervisor_scope
     from flowsock.sessions.app import App as App
     from flowsock.sessions.client.client import connect as connect
+    from flowsock.sessions.client.events import events as events
     from flowsock.sessions.client.link import Link as Link
     from flowsock.sessions.client.link_state import Connected as Connected
     from flowsock.sessions.client.link_state import Connecting as Connecting
@@ -95,6 +99,7 @@ if TYPE_CHECKING:
     from flowsock.sessions.client.raw_client import connect_raw as connect_raw
     from flowsock.sessions.client.reconnecting import reconnecting as reconnecting
     from flowsock.sessions.config import WebSocketConfig as WebSocketConfig
+    from flowsock.sessions.events.event_stream_config import EventStreamConfig as EventStreamConfig
     from flowsock.sessions.raw_session import RawSession as RawSession
     from flowsock.sessions.routes.guards import reject as reject
     from flowsock.sessions.server.address import Address as Address
@@ -110,6 +115,8 @@ if TYPE_CHECKING:
     from flowsock.wire.frame import Opcode as Opcode
     from flowsock.wire.request import Request as Request
     from flowsock.wire.response import Response as Response
+    from flowsock.wire.server_sent_event import ServerSentComment as ServerSentComment
+    from flowsock.wire.server_sent_event import ServerSentEvent as ServerSentEvent
 
 # Every name is imported when it is first used (PEP 562): whoever needs a channel loads no server.
 _HOMES: Final = {
@@ -132,6 +139,9 @@ _HOMES: Final = {
     "Connecting": "flowsock.sessions.client.link_state",
     "Deflate": "flowsock.wire.deflate",
     "Emitter": "flowsock.emitting",
+    "EventStreamConfig": "flowsock.sessions.events.event_stream_config",
+    "EventStreamError": "flowsock.errors",
+    "EventStreamRejected": "flowsock.errors",
     "Flow": "flowsock.flows.flow",
     "FlowsockError": "flowsock.errors",
     "Frame": "flowsock.wire.frame",
@@ -156,6 +166,8 @@ _HOMES: Final = {
     "Scope": "flowsock.scopes.scope",
     "Server": "flowsock.sessions.server.server",
     "ServerConfig": "flowsock.sessions.server.server_config",
+    "ServerSentComment": "flowsock.wire.server_sent_event",
+    "ServerSentEvent": "flowsock.wire.server_sent_event",
     "Session": "flowsock.sessions.session",
     "SessionAborted": "flowsock.errors",
     "SessionClosed": "flowsock.errors",
@@ -181,6 +193,7 @@ _HOMES: Final = {
     "coroutine_scope": "flowsock.scopes.scope",
     "current_scope": "flowsock.scopes.scope",
     "empty_flow": "flowsock.flows.builders",
+    "events": "flowsock.sessions.client.events",
     "flow": "flowsock.flows.builders",
     "flow_of": "flowsock.flows.builders",
     "interval": "flowsock.flows.builders",
@@ -219,6 +232,9 @@ __all__ = (
     "Connecting",
     "Deflate",
     "Emitter",
+    "EventStreamConfig",
+    "EventStreamError",
+    "EventStreamRejected",
     "Flow",
     "FlowsockError",
     "Frame",
@@ -243,6 +259,8 @@ __all__ = (
     "Scope",
     "Server",
     "ServerConfig",
+    "ServerSentComment",
+    "ServerSentEvent",
     "Session",
     "SessionAborted",
     "SessionClosed",
@@ -268,6 +286,7 @@ __all__ = (
     "coroutine_scope",
     "current_scope",
     "empty_flow",
+    "events",
     "flow",
     "flow_of",
     "interval",

@@ -10,6 +10,8 @@
     ├── NoSuchElement            a terminal operator found no element (also a LookupError)
     ├── HandshakeError           a WebSocket session could not be opened
     │   └── HandshakeRejected    the server answered with something else than 101; carries its status, headers and body
+    ├── EventStreamError         server-sent events cannot be had, and asking again would be in vain
+    │   └── EventStreamRejected  the server answered with something else than an event stream; carries its answer
     ├── ProtocolError            the peer broke RFC 6455, or sent more than the limits allow; carries the close code
     └── SessionClosed            the session is over; carries its close reason
         └── SessionAborted       ... and it did not end cleanly (any code but 1000 and 1001)
@@ -130,6 +132,41 @@ class HandshakeRejected(HandshakeError):
         # The server wrote it: what it may do to a terminal or a log is escaped, and cut.
         target = "" if location is None else f" and points to {location[:200]!r}: redirects are not followed"
         super().__init__(f"the server answered {status} instead of 101 (Switching Protocols){target}")
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+
+class EventStreamError(FlowsockError):
+    """Report that the events of a server cannot be had, and that asking again would be in vain.
+
+    >>> async with serve(App(), port=0) as server:
+    ...     try:
+    ...         await events(f"http://127.0.0.1:{server.port}/nowhere").first()
+    ...     except EventStreamError as error:
+    ...         print(error)
+    the server answered 404 (text/plain; charset=utf-8) instead of 200 (text/event-stream)
+    """
+
+
+class EventStreamRejected(EventStreamError):
+    """Report that the server answered with something else than an event stream.
+
+    Attributes:
+        status: The HTTP status code.
+        headers: The response's header fields, names in lower case.
+        body: The start of the response's body, as much as arrived with its head, or nothing where the status is 200.
+
+    >>> EventStreamRejected(301, {"location": "/new"}, b"").status
+    301
+    """
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        location = headers.get("location")
+        # The server wrote it: what it may do to a terminal or a log is escaped, and cut.
+        target = "" if location is None else f" and points to {location[:200]!r}: redirects are not followed"
+        kind = headers.get("content-type", "no content type")[:200]
+        super().__init__(f"the server answered {status} ({kind}) instead of 200 (text/event-stream){target}")
         self.status = status
         self.headers = headers
         self.body = body

@@ -8,7 +8,7 @@ from typing import Final
 
 import atheris
 
-TARGETS: Final = ("head", "extensions", "frames", "deflate")
+TARGETS: Final = ("head", "extensions", "frames", "deflate", "event_stream")
 
 
 def main() -> None:

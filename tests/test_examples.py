@@ -14,7 +14,7 @@ import anyio
 import msgspec
 import pytest
 
-from flowsock import App, Frame, Opcode, connect, connect_raw, serve
+from flowsock import App, Frame, Opcode, connect, connect_raw, events, serve
 from tests.sessions.asgi.asgi_host import Host
 from tests.sessions.support import until
 
@@ -62,6 +62,7 @@ def test_the_examples_are_these() -> None:
         "dashboard",
         "echo",
         "fastapi_app",
+        "live_topic",
         "pipeline",
         "raw_echo",
         "starlette_app",
@@ -137,6 +138,19 @@ async def test_client_collects_what_others_say() -> None:
                     await ann.send("two")
                     lines = await anyio.to_thread.run_sync(run_example, "client", url)
     assert lines == ["ann: one", "ann: two", "reader: hello, I only listen"]
+
+
+async def test_live_topic_is_heard_over_both_protocols_and_gives_what_was_missed() -> None:
+    with example_app("live_topic") as app:
+        async with serve(app, port=0) as server:
+            url = f"http://127.0.0.1:{server.port}/news"
+            async with connect[str, str](f"ws://127.0.0.1:{server.port}/news") as ann, events(url).open() as items:
+                for text in ("one", "two"):
+                    await ann.send(text)
+                    assert await ann.incoming.first() == text
+                    assert (await anext(items)).data == text
+            missed = await events(url, last_event_id="1").take(1).to_list()
+    assert [(event.data, event.id) for event in missed] == [("two", "2")]
 
 
 async def test_fastapi_app_follows_orders_from_everywhere() -> None:

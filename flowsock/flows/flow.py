@@ -12,7 +12,7 @@ from flowsock.flows.conflation import Conflation, same_value
 from flowsock.flows.counting import subscription_count
 from flowsock.flows.iteration import Opened, iterate
 from flowsock.flows.listening import launch
-from flowsock.flows.operators import buffering, combining, flattening, handling, limit, terminal, timing, transform
+from flowsock.flows.operators import buffering, combining, flattening, handling, limit, resuming, terminal, timing, transform
 from flowsock.flows.producing import produce_in
 from flowsock.flows.sharing import SharingStarted, first_state, share, sharing_engine, unbuffered
 
@@ -1355,6 +1355,31 @@ class SharedFlow(Flow[T_co]):
             0-1--2--
         """
         return SharedFlow(self._dispatcher, handling.subscribed_with(self.source, action))
+
+    def resume_after(
+        self, is_last: Callable[[T_co], bool], /, *, on_gap: Callable[[Emitter[Any]], object] | None = None
+    ) -> Flow[T_co]:
+        """Give what comes after the last value that a collector saw, if the replay cache reaches back so far.
+
+        Law: of the replay cache, values up to the newest one that fits are left out, and nothing after it is lost or comes
+        twice. If none fits, nobody knows what was missed: ``on_gap(emit)`` runs first, and then comes the whole cache.
+
+        Args:
+            is_last: Tells whether a value is the last that was seen.
+            on_gap: May emit something that says so.
+
+        >>> shared = MutableSharedFlow(replay=3)
+        >>> await flow_of(1, 2, 3).collect(shared.emit)
+        >>> await shared.resume_after(lambda n: n == 2).first()
+        3
+        >>> await shared.resume_after(lambda n: n == 9, on_gap=lambda emit: emit("gap")).take(2).to_list()
+        ['gap', 1]
+
+            -1--2---
+            resume_after(lambda n: n == 1)
+            -1--2---
+        """
+        return Flow(resuming.Resumed(self.source, self._dispatcher, is_last, on_gap))
 
 
 class StateFlow(SharedFlow[T_co]):

@@ -1,4 +1,4 @@
-"""Reading HTTP/1.1 with h11, of which nothing leaves this file (RFC 9112).
+"""Reading HTTP/1.1 with h11, which nothing but this file and `wire.content` knows (RFC 9112).
 
 Only what a WebSocket endpoint needs: one head a connection, no request bodies, and the start of a refusal's.
 """
@@ -139,7 +139,7 @@ class ResponseReader:
             if head is None:
                 return None
             data = self._buffer.trailing
-            status, headers, connection = _parse_response(head)
+            status, headers, connection = parse_response(head)
             if status == HTTPStatus.SWITCHING_PROTOCOLS:
                 self.trailing = data
                 return ResponseHead(status, headers)
@@ -190,7 +190,12 @@ class _Refusal:
         return ResponseHead(self._status, self._headers, bytes(self._body[:_MAX_BODY]))
 
 
-def _parse_response(head: bytes) -> tuple[int, Headers, h11.Connection]:
+def parse_response(head: bytes) -> tuple[int, Headers, h11.Connection]:
+    """Give status and fields of a head, and what reads the content behind it.
+
+    Raises:
+        HandshakeError: the head is malformed.
+    """
     connection = h11.Connection(h11.CLIENT)
     # h11 reads an answer only to a question, and 101 only to one that asked for it.
     question = [("Host", "_"), ("Connection", "Upgrade"), ("Upgrade", "websocket")]

@@ -123,3 +123,15 @@ def _is_listed(text: str, allowed: Sequence[str]) -> bool:
     if origin is None:
         return _opaque.fullmatch(text) is not None and text in allowed
     return any(_compile(entry).fullmatch(str(origin)) for entry in allowed if _opaque.fullmatch(entry) is None)
+
+
+def cors_headers(request: Request, allowed: AllowedOrigins) -> tuple[tuple[str, str], ...]:
+    """Give what lets the page that asks read the answer, after `origin_error` let it in (the fetch standard, section 3.2)."""
+    origin = request.headers.get("origin")
+    if origin is None or allowed == "same":
+        return ()
+    if allowed == "*":
+        return (("access-control-allow-origin", "*"),)
+    # Cookies come with a request of a listed page only.
+    credentials = ("access-control-allow-credentials", "true")
+    return (("access-control-allow-origin", origin), credentials, ("vary", "origin"))

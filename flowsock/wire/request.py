@@ -77,3 +77,9 @@ class Request:
             if separator:
                 found.setdefault(name.strip(" \t"), value.strip(" \t").strip('"'))
         return MappingProxyType(found)
+
+    @property
+    def last_event_id(self) -> str | None:
+        """Give the id of the last event that a client of `App.sse` has seen, if it comes back after a lost connection."""
+        sent = self.headers.get("last-event-id")
+        return sent.encode("latin-1").decode(errors="replace") if sent else None

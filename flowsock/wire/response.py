@@ -76,12 +76,22 @@ def encode_response(response: Response, *, head_only: bool = False) -> bytes:
     empty = response.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
     if not empty:
         fields.append(("content-length", str(len(response.body))))
-    # Whoever names a protocol to upgrade to says so in Connection too (RFC 9110 section 7.8).
-    fields.append(("connection", "close, upgrade" if "upgrade" in response.headers else "close"))
-    if "date" not in response.headers:
-        fields.append(("date", _date()))
-    head = encode_head(f"HTTP/1.1 {response.status} {_phrase(response.status)}", Headers(fields))
+    head = _closing_head(response.status, fields)
     return head if head_only or empty else head + response.body
+
+
+def encode_open_response(headers: Headers) -> bytes:
+    """Write the head of a response with 200 whose content goes on until the connection ends (RFC 9112 section 6.3)."""
+    return _closing_head(HTTPStatus.OK, list(headers))
+
+
+def _closing_head(status: int, fields: list[tuple[str, str]]) -> bytes:
+    names = [name for name, _value in fields]
+    # Whoever names a protocol to upgrade to says so in Connection too (RFC 9110 section 7.8).
+    fields.append(("connection", "close, upgrade" if "upgrade" in names else "close"))
+    if "date" not in names:
+        fields.append(("date", _date()))
+    return encode_head(f"HTTP/1.1 {status} {_phrase(status)}", Headers(fields))
 
 
 def encode_head(first_line: str, headers: Headers) -> bytes:

@@ -28,6 +28,6 @@ def anyio_backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
         return SOCKETS[request.param]
     network = MemoryNetwork()
     monkeypatch.setattr(lines, "memory", network)
-    for module in ("server", "client"):
-        monkeypatch.setattr(f"flowsock.sessions.{module}.{module}.running_driver", lambda: MemoryDriver(network))
+    for module in ("server.server", "client.client", "client.events"):
+        monkeypatch.setattr(f"flowsock.sessions.{module}.running_driver", lambda: MemoryDriver(network))
     return virtual_time(MEMORY[request.param])

@@ -113,6 +113,22 @@ class Peer:
         head, end, self._rest = self._rest.partition(b"\r\n\r\n")
         return (head + end).decode("latin-1")
 
+    async def exactly(self, size: int) -> bytes:
+        """Read so many bytes."""
+        with fail_after(BOUND):
+            while len(self._rest) < size:
+                await self._more()
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data
+
+    async def until(self, end: bytes) -> bytes:
+        """Read bytes up to these."""
+        with fail_after(BOUND):
+            while end not in self._rest:
+                await self._more()
+        data, found, self._rest = self._rest.partition(end)
+        return data + found
+
     async def frame(self) -> Frame:
         """Read a frame."""
         with fail_after(BOUND):

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from anyio import CancelScope, current_time
 
 from flowsock.sessions.asgi.asgi_request import request_of
 from flowsock.sessions.asgi.asgi_response import MALFORMED, refuse, respond
+from flowsock.sessions.drivers.asgi_body import hosted_stream
 from flowsock.sessions.drivers.asgi_stream import hosted_session
+from flowsock.sessions.events.streaming import stream_flow
 from flowsock.sessions.routes.admission import admit
+from flowsock.sessions.routes.events import event_stream_headers, open_events
 from flowsock.sessions.routes.pages import page_response
-from flowsock.sessions.routes.router import Page, Upgrade
+from flowsock.sessions.routes.router import Events, Page, Upgrade
 from flowsock.sessions.server.handling import run_handler
 from flowsock.sessions.terms import Terms
 from flowsock.wire.handshake import Agreement
 from flowsock.wire.response import Response, plain_response
 
 if TYPE_CHECKING:
+    from flowsock.flows.flow import Flow
     from flowsock.sessions.drivers.asgi_stream import AsgiCall
     from flowsock.sessions.routes.router import Router
     from flowsock.wire.request import Request
@@ -62,7 +66,7 @@ async def _open(app: Router, call: AsgiCall) -> None:
                 await refuse(call, admitted)
             else:
                 await _run(app, call, request, upgrade, admitted)
-        case Page():
+        case Page() | Events():
             await refuse(call, _NO_SESSION_HERE)
 
 
@@ -90,9 +94,26 @@ async def _answer(app: Router, call: AsgiCall) -> None:
             pass
         case Page() as page:
             response = await page_response(request, page, _patience)
+        case Events() as events:
+            app.background_jobs.expect()
+            flow = await open_events(request, events, _patience, CancelScope)
+            if not isinstance(flow, Response):
+                await _stream(app, call, request, events, flow)
+                return
+            response = flow
         case Upgrade():
             response = _NO_SESSIONS
     await respond(call, response, head_only=request.method == "HEAD")
+
+
+async def _stream(app: Router, call: AsgiCall, request: Request, events: Events, flow: Flow[Any]) -> None:
+    headers = event_stream_headers(request, events)
+    async with hosted_stream(request, events.route.config, headers, call) as stream:
+        app.streams.add(stream)
+        try:
+            await stream_flow(stream, flow)
+        finally:
+            app.streams.discard(stream)
 
 
 def _patience() -> CancelScope:

@@ -1,4 +1,4 @@
-"""The address of a WebSocket (RFC 6455 section 3)."""
+"""The addresses that clients connect to."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
-_PORTS: Final = {"ws": 80, "wss": 443}
+_WEBSOCKET: Final = {"ws": 80, "wss": 443}
+_HTTP: Final = {"http": 80, "https": 443}
 
 
 @frozen
-class WebSocketURL:
+class ServerURL:
     """Where a client connects to.
 
     Attributes:
@@ -29,19 +30,33 @@ class WebSocketURL:
     target: str
 
 
-def parse_url(url: str) -> WebSocketURL:
-    """Take a URL apart.
+def parse_url(url: str) -> ServerURL:
+    """Take the address of a WebSocket apart (RFC 6455 section 3).
 
     Raises:
         ValueError: the URL is no ``ws://`` or ``wss://`` address, or has a user or a fragment.
     """
+    return _parse(url, _WEBSOCKET, "a WebSocket's address")
+
+
+def parse_http_url(url: str) -> ServerURL:
+    """Take the address of an event stream apart.
+
+    Raises:
+        ValueError: the URL is no ``http://`` or ``https://`` address, or has a user or a fragment.
+    """
+    return _parse(url, _HTTP, "an event stream's address")
+
+
+def _parse(url: str, schemes: dict[str, int], what: str) -> ServerURL:
     parts = urlsplit(url)
-    if parts.scheme not in _PORTS or not parts.hostname:
-        raise ValueError(f"a WebSocket's address begins with ws:// or wss:// and a host: {url!r}")
+    if parts.scheme not in schemes or not parts.hostname:
+        raise ValueError(f"{what} begins with {':// or '.join(schemes)}:// and a host: {url!r}")
     if parts.username is not None or parts.fragment:
-        raise ValueError(f"a WebSocket's address has no user and no fragment (RFC 6455 section 3): {url!r}")
-    default = _PORTS[parts.scheme]
+        raise ValueError(f"{what} has no user and no fragment: {url!r}")
+    default = schemes[parts.scheme]
     port = default if parts.port is None else parts.port
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return WebSocketURL(parts.scheme == "wss", parts.hostname, port, host if port == default else f"{host}:{port}", target)
+    secure = parts.scheme in ("wss", "https")
+    return ServerURL(secure, parts.hostname, port, host if port == default else f"{host}:{port}", target)

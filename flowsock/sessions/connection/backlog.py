@@ -12,7 +12,7 @@ from flowsock.sessions.slow_reader import SlowReader
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from flowsock.sessions.connection.message_codec import MessageCodec
+    from flowsock.sessions.connection.message_codec import Encoder
     from flowsock.sessions.connection.transport import Clock, Transport
 
 
@@ -25,7 +25,7 @@ class BacklogOutbox(Outbox):
 
     __slots__ = ("_backlog", "_backlog_bytes", "_drained", "_policy", "_turns")
 
-    def __init__(self, owner: Owner, transport: Transport, clock: Clock, codec: MessageCodec) -> None:
+    def __init__(self, owner: Owner, transport: Transport, clock: Clock, codec: Encoder) -> None:
         super().__init__(owner, transport, clock, codec)
         self._policy = owner.config.slow_reader
         self._backlog: deque[tuple[str | bytes, int]] = deque()

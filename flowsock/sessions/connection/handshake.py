@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+
+from flowsock.sessions.connection.transport import StreamProtocol
 
 if TYPE_CHECKING:
-    from flowsock.sessions.connection.connection import Connection
+    from flowsock.sessions.connection.outbox import OutboxConfig
     from flowsock.sessions.connection.transport import HandshakeTransport
 
 
+class Successor(StreamProtocol, Protocol):
+    """What takes a byte stream over: the connection of a session, or a stream of events."""
+
+    @property
+    def config(self) -> OutboxConfig:
+        """Give the settings."""
+        ...
+
+
 class Handshake:
-    """Take a byte stream until a connection takes it over.
+    """Take a byte stream until somebody takes it over.
 
     Attributes:
         transport: The stream, once there is one.
@@ -52,7 +63,7 @@ class Handshake:
     def resume_writing(self) -> None:
         """Go on."""
 
-    def hand_over(self, connection: Connection) -> None:
+    def hand_over(self, connection: Successor) -> None:
         """Make the connection the protocol of the stream, and give it what came before it did."""
         self.transport.set_protocol(connection)
         if self.lost:

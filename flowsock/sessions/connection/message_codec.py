@@ -12,10 +12,28 @@ if TYPE_CHECKING:
     from flowsock.wire.frames import Event
 
 
-class MessageCodec(Protocol):
-    """Translate between messages and what a transport carries: bytes (`wire.codec.Codec`), or the events of a host.
+class Encoder(Protocol):
+    """Turn messages into what a transport carries: bytes, or the events of a host. Whatever that is has a length, in bytes."""
 
-    Whatever that is, it has a length, in bytes.
+    def text(self, message: str, /) -> Any:
+        """Encode a text."""
+        ...
+
+    def binary(self, message: bytes, /) -> Any:
+        """Encode bytes."""
+        ...
+
+    def pong(self, payload: bytes, /) -> Any:
+        """Encode the answer to a ping."""
+        ...
+
+    def gather(self, frames: Sequence[Any], /) -> Any:
+        """Make one of several, to be written together."""
+        ...
+
+
+class MessageCodec(Encoder, Protocol):
+    """Translate between messages and what a transport carries (`wire.codec.Codec`), in both directions.
 
     Attributes:
         max_message_size: How many bytes a received message may have, or None.
@@ -29,20 +47,8 @@ class MessageCodec(Protocol):
         """Give the events that received data complete."""
         ...
 
-    def text(self, message: str, /) -> Any:
-        """Encode a text."""
-        ...
-
-    def binary(self, message: bytes, /) -> Any:
-        """Encode bytes."""
-        ...
-
     def ping(self, payload: bytes, /) -> Any:
         """Encode a ping."""
-        ...
-
-    def pong(self, payload: bytes, /) -> Any:
-        """Encode the answer to a ping."""
         ...
 
     def close(self, reason: CloseReason | None, /) -> Any:
@@ -51,8 +57,4 @@ class MessageCodec(Protocol):
 
     def deflate_statistics(self) -> DeflateStatistics | None:
         """Count what was compressed; None where nothing is."""
-        ...
-
-    def gather(self, frames: Sequence[Any], /) -> Any:
-        """Make one of several, to be written together."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from flowsock.emitting import FAIR_TURN, READY, TURN
 from flowsock.parking import WaitingRoom
@@ -11,15 +11,18 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
 
     from flowsock.sessions.config import WebSocketConfig
-    from flowsock.sessions.connection.message_codec import MessageCodec
+    from flowsock.sessions.connection.message_codec import Encoder
     from flowsock.sessions.connection.transport import Clock, Timer, Transport
+    from flowsock.sessions.events.event_stream_config import EventStreamConfig
+
+    OutboxConfig: TypeAlias = WebSocketConfig | EventStreamConfig
 
 
 class Owner(Protocol):
     """The connection whose messages these are."""
 
     @property
-    def config(self) -> WebSocketConfig:
+    def config(self) -> OutboxConfig:
         """Give the settings that hold now."""
         ...
 
@@ -80,7 +83,7 @@ class Outbox:
         "writers",
     )
 
-    def __init__(self, owner: Owner, transport: Transport, clock: Clock, codec: MessageCodec) -> None:
+    def __init__(self, owner: Owner, transport: Transport, clock: Clock, codec: Encoder) -> None:
         self.writers = WaitingRoom()
         self.corked = False
         self.is_clogged = False

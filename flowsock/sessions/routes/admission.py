@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from anyio import CancelScope
 
-    from flowsock.sessions.routes.router import Page, Upgrade
+    from flowsock.sessions.routes.router import Events, Page, Upgrade
     from flowsock.wire.request import Request
 
 _logger = logging.getLogger("flowsock")
@@ -22,10 +22,10 @@ _logger = logging.getLogger("flowsock")
 FAILED: Final = plain_response(500, "internal error")
 _TOO_SLOW: Final = plain_response(503, "the request took too long to check", {"retry-after": "10"})
 # Nobody reads it; in the access log it is what other servers write there too.
-_LEFT: Final = plain_response(499, "the client has left")
+LEFT: Final = plain_response(499, "the client has left")
 
 
-async def admit(request: Request, found: Upgrade | Page, patience: Callable[[], CancelScope]) -> object:
+async def admit(request: Request, found: Upgrade | Page | Events, patience: Callable[[], CancelScope]) -> object:
     """Give what the route's guard lets pass, or the response that turns the client away.
 
     Args:
@@ -43,6 +43,6 @@ async def admit(request: Request, found: Upgrade | Page, patience: Callable[[], 
         return FAILED
     if scope.cancelled_caught:
         if current_time() < scope.deadline:
-            return _LEFT
+            return LEFT
         _logger.error("the guard of %r took too long", entry.pattern.path)
     return admitted

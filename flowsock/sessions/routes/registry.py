@@ -10,6 +10,7 @@ from attrs import frozen
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from flowsock.sessions.events.stream_registry import StreamStatistics
     from flowsock.sessions.session import Session
 
 _Counts: TypeAlias = tuple[int, int, int, int, int]
@@ -17,7 +18,7 @@ _Counts: TypeAlias = tuple[int, int, int, int, int]
 
 @frozen
 class AppStatistics:
-    """Count the sessions of an app, and what passed through them since it was made.
+    """Count the sessions and the event streams of an app, and what passed through them since it was made.
 
     Attributes:
         sessions: Open now.
@@ -27,6 +28,7 @@ class AppStatistics:
         bytes_received: Bytes read, frame headers included.
         bytes_sent: Bytes written, frame headers included.
         dropped: Messages lost to the policies for slow peers.
+        streams: The same of event streams.
     """
 
     sessions: int
@@ -36,6 +38,7 @@ class AppStatistics:
     bytes_received: int
     bytes_sent: int
     dropped: int
+    streams: StreamStatistics
 
 
 class SessionRegistry:
@@ -64,12 +67,12 @@ class SessionRegistry:
     def __iter__(self) -> Iterator[Session[Any, Any]]:
         return iter(tuple(self._sessions))
 
-    def statistics(self) -> AppStatistics:
-        """Add up the counts of all sessions, open and ended."""
+    def statistics(self, streams: StreamStatistics) -> AppStatistics:
+        """Add up the counts of all sessions, open and ended, beside those of the streams."""
         totals = self._closed
         for session in self._sessions:
             totals = _sum(totals, _counts(session))
-        return AppStatistics(len(self._sessions), self._opened, *totals)
+        return AppStatistics(len(self._sessions), self._opened, *totals, streams)
 
 
 def _counts(session: Session[Any, Any]) -> _Counts:

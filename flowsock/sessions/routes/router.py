@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import frozen
 
 from flowsock.sessions.config import WebSocketConfig, raw_config
+from flowsock.sessions.events.event_stream_config import event_stream_config
+from flowsock.sessions.events.stream_registry import StreamRegistry
 from flowsock.sessions.routes.background import BackgroundJobs
 from flowsock.sessions.routes.registry import SessionRegistry
-from flowsock.sessions.routes.routing import PageRoute, SessionRoute, page_route, session_route
+from flowsock.sessions.routes.routing import EventRoute, PageRoute, SessionRoute, event_route, page_route, session_route
 from flowsock.wire.handshake import (
     SESSION_METHODS,
     Agreement,
@@ -32,9 +34,7 @@ if TYPE_CHECKING:
     H = TypeVar("H", bound=Callable[..., Awaitable[object]])
     B = TypeVar("B", bound=Callable[[], Awaitable[object]])
     P = TypeVar("P", bound=Callable[..., object])
-    R = TypeVar("R", SessionRoute, PageRoute)
-
-_PAGE_METHODS: Final = "GET, HEAD, OPTIONS"
+    R = TypeVar("R", SessionRoute, PageRoute | EventRoute)
 
 
 @frozen
@@ -54,15 +54,24 @@ class Page:
     parameters: dict[str, Any]
 
 
+@frozen
+class Events:
+    """A request that is answered by events."""
+
+    route: EventRoute
+    parameters: dict[str, Any]
+
+
 class Router:
     """Know the routes of an app, its settings, its open sessions and its background jobs."""
 
     def __init__(self, *, websockets: WebSocketConfig | None = None) -> None:
         self.websockets = websockets or WebSocketConfig()
         self.sessions = SessionRegistry()
+        self.streams = StreamRegistry()
         self.background_jobs = BackgroundJobs()
         self._sessions: list[SessionRoute] = []
-        self._pages: list[PageRoute] = []
+        self._pages: list[PageRoute | EventRoute] = []
 
     def websocket(self, path: str, /, *, guard: GuardFunction | None = None, **settings: Any) -> Callable[[H], H]:
         """Run a handler for each session that is opened at a path (Ktor: ``webSocket``).
@@ -136,6 +145,38 @@ class Router:
 
         return add
 
+    def sse(self, path: str, /, *, guard: GuardFunction | None = None, **settings: Any) -> Callable[[P], P]:
+        """Answer GET of a path with server-sent events (Ktor: ``sse``; WHATWG HTML, section 9.2).
+
+        Laws:
+
+        - The function, sync or async, gives a flow, or anything that `as_flow` takes; or it is an async generator, whose values
+          may be flows too. A `ServerSentEvent` or `ServerSentComment` goes out as it is, text as the data of an event, anything
+          else as JSON. ``None`` answers with 204, which tells clients not to come back; a `Response` is the answer itself.
+        - The flow is collected for each client, in a scope of its own. Both are cancelled as soon as the client goes, or when
+          it does not catch up in ``send_timeout``. A flow that completes ends the response, and so does one that fails, with
+          one log entry; clients come back then by themselves.
+        - A client that comes back to a `SharedFlow` of events with an ``id`` goes on behind the last that it saw. If the replay
+          cache does not reach back so far, an event named ``gap``, whose data is that id, comes before the whole cache. For
+          other flows see `Request.last_event_id` and `SharedFlow.resume_after`.
+
+        Args:
+            path: As for `websocket`. A WebSocket may have the same one.
+            guard: As for `websocket`.
+            settings: Those of `EventStreamConfig`: ``heartbeat``, ``retry``, ``send_timeout``, ``origins``, …
+
+        Raises:
+            ValueError: the parameters of path and function differ, or a setting makes no sense.
+            TypeError: there is no such setting, or a parameter's type cannot be read from a path.
+        """
+        config = event_stream_config(settings)
+
+        def add(handler: P) -> P:
+            self._pages.append(event_route(path, handler, config, guard))
+            return handler
+
+        return add
+
     def background(self, *, restart: Restart | None = None) -> Callable[[B], B]:
         """Run a function, without arguments, for as long as the app is served.
 
@@ -153,32 +194,43 @@ class Router:
         return add
 
     def statistics(self) -> AppStatistics:
-        """Count the sessions, and what passed through them."""
-        return self.sessions.statistics()
+        """Count the sessions and the event streams, and what passed through them."""
+        return self.sessions.statistics(self.streams.statistics())
 
-    def find(self, request: Request) -> Upgrade | Page | Response:
-        """Tell what to do with a request: open a session, give a page, or refuse."""
+    def find(self, request: Request) -> Upgrade | Page | Events | Response:
+        """Tell what to do with a request: open a session, give a page or events, or refuse."""
         path = request.target.partition("?")[0]
         page, session = _first(self._pages, path), _first(self._sessions, path)
         if request.method == "OPTIONS":
-            return _options(path, has_page=page is not None, has_session=session is not None)
+            return _options(path, page and page[0].methods, has_session=session is not None)
         if session is not None and (page is None or wants_websocket(request)):
             return _open(request, *session)
         if page is None:
             return plain_response(404, "not found")
-        if request.method not in ("GET", "HEAD"):
-            return plain_response(405, "only GET and HEAD are answered here", {"allow": _PAGE_METHODS})
-        return Page(*page)
+        return _give(request, *page)
 
 
 def _first(routes: Iterable[R], path: str) -> tuple[R, dict[str, Any]] | None:
     return next(((route, found) for route in routes if (found := route.entry.match(path)) is not None), None)
 
 
-def _options(path: str, *, has_page: bool, has_session: bool) -> Response:
-    if has_page or path == "*":
-        return Response(204, {"allow": _PAGE_METHODS})
+def _options(path: str, methods: tuple[str, ...] | None, *, has_session: bool) -> Response:
+    if methods is not None or path == "*":
+        return Response(204, {"allow": _allowed(methods or PageRoute.methods)})
     return Response(204, {"allow": SESSION_METHODS}) if has_session else plain_response(404, "not found")
+
+
+def _allowed(methods: tuple[str, ...]) -> str:
+    return ", ".join((*methods, "OPTIONS"))
+
+
+def _give(request: Request, route: PageRoute | EventRoute, parameters: dict[str, Any]) -> Page | Events | Response:
+    if request.method not in route.methods:
+        message = f"this path answers {' and '.join(route.methods)} only"
+        return plain_response(405, message, {"allow": _allowed(route.methods)})
+    if isinstance(route, PageRoute):
+        return Page(route, parameters)
+    return origin_error(request, route.config.origins) or Events(route, parameters)
 
 
 def _open(request: Request, route: SessionRoute, parameters: dict[str, Any]) -> Upgrade | Response:

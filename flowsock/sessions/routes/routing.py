@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 import logging
-from typing import TYPE_CHECKING, Any, TypeAlias, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, get_args, get_origin
 
 from attrs import frozen
 
 from flowsock.codecs.plain import PLAIN, plain_kinds
+from flowsock.flows.builders import flow
+from flowsock.sessions.events.flattening import flattening
 from flowsock.sessions.raw_session import RawSession
 from flowsock.sessions.routes.guards import make_guard
 from flowsock.sessions.routes.parameters import convert_all, converter, name_of, parameter_types
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from flowsock.sessions.config import WebSocketConfig
+    from flowsock.sessions.events.event_stream_config import EventStreamConfig
     from flowsock.sessions.routes.guards import Guard, GuardFunction
     from flowsock.sessions.routes.parameters import Convert
 
@@ -76,23 +79,43 @@ class SessionRoute:
 
 
 @frozen
-class PageRoute:
-    """A path that answers GET.
+class AnswerRoute:
+    """A path whose requests are answered by what a function gives.
 
     Attributes:
-        media_type: What a ``str`` or ``bytes`` result is, or ``None`` to tell by its kind.
         request: The name of the handler's parameter that gets the request, if it has one.
     """
 
     entry: Entry
     handler: PageHandler
-    media_type: str | None
     request: str | None
 
     def arguments(self, request: Request, parameters: Mapping[str, Any], admitted: object) -> dict[str, Any]:
         """Give what the function is called with."""
         arguments = self.entry.arguments(parameters, admitted)
         return arguments if self.request is None else {**arguments, self.request: request}
+
+
+@frozen
+class PageRoute(AnswerRoute):
+    """A path that answers GET with a page.
+
+    Attributes:
+        media_type: What a ``str`` or ``bytes`` result is, or ``None`` to tell by its kind.
+    """
+
+    methods: ClassVar = ("GET", "HEAD")
+
+    media_type: str | None
+
+
+@frozen
+class EventRoute(AnswerRoute):
+    """A path that answers GET with events."""
+
+    methods: ClassVar = ("GET",)
+
+    config: EventStreamConfig
 
 
 def session_route(
@@ -127,11 +150,29 @@ def page_route(path: str, handler: PageHandler, media_type: str | None = None, g
         ValueError: the path's parameters are not those of the function.
         TypeError: a parameter's type cannot be read from a path, or an annotation cannot be resolved.
     """
+    entry, request = _answer(path, handler, guard)
+    return PageRoute(entry, handler, request, media_type)
+
+
+def event_route(path: str, handler: PageHandler, config: EventStreamConfig, guard: GuardFunction | None = None) -> EventRoute:
+    """Make a route of a function that gives events, or of an async generator of them.
+
+    Raises:
+        ValueError, TypeError: as for `page_route`.
+    """
+    entry, request = _answer(path, handler, guard)
+    if inspect.isasyncgenfunction(handler):
+        handler = flattening(flow(handler))
+    return EventRoute(entry, handler, request, config)
+
+
+def _answer(path: str, handler: PageHandler, guard: GuardFunction | None) -> tuple[Entry, str | None]:
+    """Make the entry of a handler, and name its parameter that gets the request."""
     types = parameter_types(handler)
     names = list(inspect.signature(handler).parameters)
     request = next((name for name in names if types.get(name) is Request), None)
     others = [name for name in names if name != request]
-    return PageRoute(_entry(path, handler, others, guard), handler, media_type, request)
+    return _entry(path, handler, others, guard), request
 
 
 def _entry(path: str, handler: Callable[..., Any], names: Sequence[str], guard: GuardFunction | None) -> Entry:

@@ -1,4 +1,4 @@
-"""The access log: one line for each session and each page, when it is over."""
+"""The access log: one line for each session, each event stream and each page, when it is over."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from attrs import frozen
 
 if TYPE_CHECKING:
+    from flowsock.sessions.events.event_stream import EventStream
     from flowsock.sessions.session import Session
     from flowsock.wire.request import Request
     from flowsock.wire.response import Response
@@ -66,6 +67,22 @@ class SessionAccess(Access):
         )
 
 
+@frozen
+class StreamAccess(Access):
+    """Tell what one event stream came to.
+
+    Args:
+        events: Events sent, comments of the handler included.
+        bytes_sent: Bytes of the content.
+    """
+
+    events: int
+    bytes_sent: int
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} events {self.events} bytes {self.bytes_sent}"
+
+
 def log_response(request: Request, response: Response, seconds: float) -> None:
     """Log how a request was answered."""
     # As an argument, so that a handler of the logger finds the values in ``record.args``.
@@ -88,6 +105,11 @@ def log_session(session: Session, seconds: float) -> None:
             counts.bytes_sent,
         ),
     )
+
+
+def log_events(stream: EventStream, seconds: float) -> None:
+    """Log how an event stream went."""
+    _logger.info("%s", StreamAccess(*_request(stream.request), 200, seconds, stream.events_sent, stream.bytes_sent))
 
 
 def _request(request: Request) -> tuple[str, str, str]:

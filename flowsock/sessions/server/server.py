@@ -11,10 +11,13 @@ from anyio import move_on_after, sleep
 from flowsock.parking import WaitingRoom
 from flowsock.sessions.connection.keepalive import Keepalive
 from flowsock.sessions.drivers.driver import running_driver
+from flowsock.sessions.events.event_stream import EventStream
+from flowsock.sessions.events.streaming import stream_flow
 from flowsock.sessions.routes.admission import admit
+from flowsock.sessions.routes.events import event_stream_headers, open_events
 from flowsock.sessions.routes.pages import page_response
-from flowsock.sessions.routes.router import Page, Upgrade
-from flowsock.sessions.server.access import log_response, log_session
+from flowsock.sessions.routes.router import Events, Page, Upgrade
+from flowsock.sessions.server.access import log_events, log_response, log_session
 from flowsock.sessions.server.address import Address
 from flowsock.sessions.server.doors import Doors
 from flowsock.sessions.server.handling import handling
@@ -24,7 +27,7 @@ from flowsock.sessions.server.server_handshake import ServerHandshake
 from flowsock.sessions.terms import Terms
 from flowsock.wire.close import CloseCode, CloseReason
 from flowsock.wire.handshake import accept_response
-from flowsock.wire.response import Response, plain_response
+from flowsock.wire.response import Response, encode_open_response, plain_response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -44,6 +47,7 @@ _BETWEEN_BATCHES: Final = 0.1
 STUBBORN: Final = 5.0
 """Seconds after which a handler that was cancelled and has not ended is reported."""
 
+_STUBBORN: Final = "the handler of %r was cancelled %g s ago and has not ended"
 _TURNED_AWAY: Final = 128
 _GOING: Final = CloseReason(CloseCode.GOING_AWAY)
 _STOPPING: Final = plain_response(503, "the server is stopping", {"retry-after": "10"})
@@ -72,6 +76,7 @@ class Server:
         "_open",
         "_seats",
         "_stopping",
+        "_streams",
         "_tasks",
         "unfinished",
     )
@@ -86,6 +91,7 @@ class Server:
         self._keepalive = Keepalive(self._clock)
         self._seats = Seats(config)
         self._open: dict[Session[Any, Any], float] = {}
+        self._streams: dict[EventStream, float] = {}
         self._answering: set[ServerHandshake] = set()
         self._stopping = False
         self._idle = WaitingRoom()
@@ -119,6 +125,11 @@ class Server:
         """Count the sessions that this server has open."""
         return len(self._open)
 
+    @property
+    def open_streams(self) -> int:
+        """Count the event streams that this server has open."""
+        return len(self._streams)
+
     def greet(self) -> ServerHandshake | None:
         """Begin the handshake of a new connection; ``None`` where there is no room even to say that there is none."""
         config, limit = self._config, self._config.max_handshakes
@@ -132,7 +143,7 @@ class Server:
         """Begin to answer a request."""
         request = self._config.proxies.resolve(request)
         found = _STOPPING if self._stopping else self._app.find(request)
-        if isinstance(found, Upgrade):
+        if isinstance(found, Upgrade | Events):
             # Whoever has a seat keeps it while the guard looks, so that no crowd can pass it together.
             found = self._seats.take(request.client) or found
         match found:
@@ -141,6 +152,9 @@ class Server:
             case Upgrade():
                 name = f"session {found.route.entry.pattern.path}"
                 self._tasks.start_soon(self._run_session, handshake, request, found, name=name)
+            case Events():
+                name = f"events {found.route.entry.pattern.path}"
+                self._tasks.start_soon(self._run_events, handshake, request, found, name=name)
             case Page():
                 handshake.answers_later = True
                 name = f"page {found.route.entry.pattern.path}"
@@ -199,21 +213,60 @@ class Server:
         if self._config.access_log:
             log_session(session, self._clock.time() - since)
 
+    async def _run_events(self, handshake: ServerHandshake, request: Request, events: Events) -> None:
+        client = request.client
+        self._answering.add(handshake)
+        try:
+            flow = await open_events(request, events, handshake.patience, handshake.presence)
+            if self._stopping:
+                flow = _STOPPING
+        finally:
+            self._answering.discard(handshake)
+        try:
+            if isinstance(flow, Response):
+                self._answer(handshake, request, flow)
+            elif not handshake.lost:
+                stream = self._open_stream(handshake, request, events)
+                try:
+                    handshake.accept(stream, encode_open_response(event_stream_headers(request, events)))
+                    del handshake, request, events
+                    await stream_flow(stream, flow)
+                finally:
+                    self._close_stream(stream)
+        finally:
+            self._seats.leave(client)
+            self._idle.wake_all()
+
+    def _open_stream(self, handshake: ServerHandshake, request: Request, events: Events) -> EventStream:
+        stream = EventStream(request, events.route.config, handshake.transport, self._clock)
+        self._streams[stream] = self._clock.time()
+        self._app.streams.add(stream)
+        return stream
+
+    def _close_stream(self, stream: EventStream) -> None:
+        self._app.streams.discard(stream)
+        since = self._streams.pop(stream)
+        if self._config.access_log:
+            log_events(stream, self._clock.time() - since)
+
     async def drain(self, seconds: float) -> None:
-        """Refuse who comes, close all sessions with 1001, and wait for them and for pages to end, so many seconds at most."""
+        """Refuse who comes, close all sessions with 1001, end all streams, and wait for them and for pages, so long at most."""
         self._stopping = True
         self._doors.close()
         with move_on_after(seconds):
             await self._say_goodbye(seconds)
-            while self._open or self._answering:
+            while self._open or self._streams or self._answering:
                 await self._idle.sleep()
 
     async def _say_goodbye(self, seconds: float) -> None:
-        """Close the sessions a batch at a time, so that their clients do not all come back at once, in half of the time."""
-        sessions = tuple(self._open)
-        pause = min(_BETWEEN_BATCHES, seconds / 2 / (len(sessions) // _BATCH + 1))
-        for number, session in enumerate(sessions, 1):
-            session.connection.close(_GOING)
+        """End them a batch at a time, so that their clients do not all come back at once, in half of the time."""
+        going: tuple[Session[Any, Any] | EventStream, ...] = (*self._open, *self._streams)
+        pause = min(_BETWEEN_BATCHES, seconds / 2 / (len(going) // _BATCH + 1))
+        for number, each in enumerate(going, 1):
+            if isinstance(each, EventStream):
+                each.finish()
+            else:
+                each.connection.close(_GOING)
             if number % _BATCH == 0:
                 await sleep(pause)
 
@@ -234,7 +287,9 @@ class Server:
     def _report_stragglers(self) -> None:
         for session in self._open:
             session.connection.abort()
-            _logger.error("the handler of %r was cancelled %g s ago and has not ended", session.request.path, STUBBORN)
+            _logger.error(_STUBBORN, session.request.path, STUBBORN)
+        for stream in self._streams:
+            _logger.error(_STUBBORN, stream.request.path, STUBBORN)
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from flowsock.wire.http import BadRequest, RequestReader, encode_response, plain
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from flowsock.sessions.connection.connection import Connection
+    from flowsock.sessions.connection.handshake import Successor
     from flowsock.sessions.connection.transport import Clock, HandshakeTransport, Timer
     from flowsock.wire.request import Request
     from flowsock.wire.response import Response
@@ -129,8 +129,17 @@ class ServerHandshake(Handshake):
 
     def patience(self) -> CancelScope:
         """Make the scope for what the client waits for; it ends at the deadline, or when the client has left."""
-        self._presence = CancelScope(deadline=self.deadline)
-        return self._presence
+        return self._while_present(CancelScope(deadline=self.deadline))
+
+    def presence(self) -> CancelScope:
+        """Make the scope for what may take its time; it ends when the client has left."""
+        return self._while_present(CancelScope())
+
+    def _while_present(self, scope: CancelScope) -> CancelScope:
+        self._presence = scope
+        if self.lost:
+            scope.cancel()
+        return scope
 
     def answer(self, response: Response, *, head_only: bool = False) -> None:
         """Write a response, and close."""
@@ -146,8 +155,8 @@ class ServerHandshake(Handshake):
         self.transport.resume_reading()
         self._watch(self.transport.get_write_buffer_size())
 
-    def accept(self, connection: Connection, greeting: bytes) -> None:
-        """Write the 101 and let the connection take over."""
+    def accept(self, connection: Successor, greeting: bytes) -> None:
+        """Write the head of the answer, and let somebody else take over."""
         self._finished()
         if not self.lost:
             self.transport.write(greeting)

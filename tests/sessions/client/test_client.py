@@ -20,7 +20,7 @@ from flowsock import (
     serve,
 )
 from flowsock.sessions.client.client_handshake import ClientHandshake
-from flowsock.sessions.client.url import WebSocketURL, parse_url
+from flowsock.sessions.client.url import ServerURL, parse_url
 from tests.sessions.conftest import ASYNCIO
 from tests.sessions.support import (
     BOUND,
@@ -191,16 +191,16 @@ def test_a_bad_url_is_refused_before_anything_is_sent(url: str, why: str) -> Non
 @pytest.mark.parametrize(
     ("url", "parsed"),
     [
-        ("ws://x", WebSocketURL(False, "x", 80, "x", "/")),
-        ("wss://X/p?q=1&r", WebSocketURL(True, "x", 443, "x", "/p?q=1&r")),
-        ("ws://x:8080/", WebSocketURL(False, "x", 8080, "x:8080", "/")),
-        ("ws://x:80/", WebSocketURL(False, "x", 80, "x", "/")),
-        ("ws://x:0/", WebSocketURL(False, "x", 0, "x:0", "/")),
-        ("ws://[::1]:8080/", WebSocketURL(False, "::1", 8080, "[::1]:8080", "/")),
-        ("ws://[::1]/", WebSocketURL(False, "::1", 80, "[::1]", "/")),
+        ("ws://x", ServerURL(False, "x", 80, "x", "/")),
+        ("wss://X/p?q=1&r", ServerURL(True, "x", 443, "x", "/p?q=1&r")),
+        ("ws://x:8080/", ServerURL(False, "x", 8080, "x:8080", "/")),
+        ("ws://x:80/", ServerURL(False, "x", 80, "x", "/")),
+        ("ws://x:0/", ServerURL(False, "x", 0, "x:0", "/")),
+        ("ws://[::1]:8080/", ServerURL(False, "::1", 8080, "[::1]:8080", "/")),
+        ("ws://[::1]/", ServerURL(False, "::1", 80, "[::1]", "/")),
     ],
 )
-def test_a_url_says_where_to_connect_and_what_to_ask_for(url: str, parsed: WebSocketURL) -> None:
+def test_a_url_says_where_to_connect_and_what_to_ask_for(url: str, parsed: ServerURL) -> None:
     assert parse_url(url) == parsed
 
 
