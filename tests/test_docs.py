@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,23 @@ def test_the_blocks_of_a_page_run_one_after_the_other(path: Path) -> None:
     with page(path.stem.replace("-", "_")) as namespace:
         for snippet in snippets(path):
             snippet.run(namespace)
+
+
+@pytest.mark.timeout(180)
+def test_the_programs_are_typed(tmp_path: Path) -> None:
+    """Check them as strictly as the library; those of a page together, as they run, and those of the README alone."""
+    for path in PAGES:
+        programs = [snippet.code for snippet in snippets(path) if snippet.language == "python"]
+        name = "_".join(path.relative_to(DOCS).with_suffix("").parts).replace("-", "_")
+        (tmp_path / f"{name}.py").write_text("\n".join(programs), encoding="utf-8")
+    for snippet in snippets(DOCS.parent / "README.md"):
+        if snippet.language == "python":
+            (tmp_path / f"readme_{snippet.line}.py").write_text(snippet.code, encoding="utf-8")
+    # Its own, since other settings would make the library's void.
+    cache = f"--cache-dir={DOCS.parent / '.mypy_cache' / 'pages'}"
+    command = [sys.executable, "-m", "mypy", "--strict", cache, "--config-file=", *map(str, tmp_path.iterdir())]
+    checked = subprocess.run(command, cwd=DOCS.parent, capture_output=True, text=True, timeout=170, check=False)
+    assert checked.returncode == 0, checked.stdout
 
 
 def test_every_block_says_what_it_is() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, TypeAlias, cast
+from typing import Final, TypeAlias, TypeVar, cast, overload
 
 from attrs import field, frozen
+
+D = TypeVar("D")
 
 HeadersLike: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 """What `Headers` can be made of."""
@@ -48,9 +50,13 @@ class Headers:
 
     pairs: tuple[tuple[str, str], ...] = field(default=(), converter=_normalize, validator=_check)
 
-    def get(self, name: str) -> str | None:
-        """Give the first value of that name, or None."""
-        return next(iter(self.get_all(name)), None)
+    @overload
+    def get(self, name: str) -> str | None: ...
+    @overload
+    def get(self, name: str, default: D) -> str | D: ...
+    def get(self, name: str, default: object = None) -> object:
+        """Give the first value of that name, or the default."""
+        return next(iter(self.get_all(name)), default)
 
     def get_all(self, name: str) -> tuple[str, ...]:
         """Give every value of that name, in order."""

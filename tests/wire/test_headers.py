@@ -12,6 +12,7 @@ def test_names_are_case_insensitive_and_repeated_values_stay_in_order() -> None:
     assert "x" in headers
     assert "z" not in headers
     assert headers.get("z") is None
+    assert headers.get("z", "else") == "else"
     assert list(headers) == [("set-cookie", "a=1"), ("x", "y"), ("set-cookie", "b=2")]
     assert len(headers) == 3
 
