@@ -30,6 +30,18 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from anyio import WouldBlock as WouldBlock
 
+    from flowsock.brokers.broker import Broker as Broker
+    from flowsock.brokers.broker import open_broker as open_broker
+    from flowsock.brokers.broker_config import BrokerConfig as BrokerConfig
+    from flowsock.brokers.broker_state import BrokerClosed as BrokerClosed
+    from flowsock.brokers.broker_state import BrokerConnected as BrokerConnected
+    from flowsock.brokers.broker_state import BrokerConnecting as BrokerConnecting
+    from flowsock.brokers.broker_state import BrokerState as BrokerState
+    from flowsock.brokers.broker_state import BrokerWaiting as BrokerWaiting
+    from flowsock.brokers.engine import Guarantee as Guarantee
+    from flowsock.brokers.gap import Gap as Gap
+    from flowsock.brokers.gap import raise_gap as raise_gap
+    from flowsock.brokers.topic import Topic as Topic
     from flowsock.channels.capacity import BUFFERED as BUFFERED
     from flowsock.channels.capacity import CONFLATED as CONFLATED
     from flowsock.channels.capacity import RENDEZVOUS as RENDEZVOUS
@@ -55,6 +67,7 @@ if TYPE_CHECKING:
     from flowsock.errors import HandshakeError as HandshakeError
     from flowsock.errors import HandshakeRejected as HandshakeRejected
     from flowsock.errors import JobCancelled as JobCancelled
+    from flowsock.errors import MessagesLost as MessagesLost
     from flowsock.errors import NoSuchElement as NoSuchElement
     from flowsock.errors import ProtocolError as ProtocolError
     from flowsock.errors import SessionAborted as SessionAborted
@@ -127,6 +140,13 @@ _HOMES: Final = {
     "Address": "flowsock.sessions.server.address",
     "App": "flowsock.sessions.app",
     "Backoff": "flowsock.scopes.restart",
+    "Broker": "flowsock.brokers.broker",
+    "BrokerClosed": "flowsock.brokers.broker_state",
+    "BrokerConfig": "flowsock.brokers.broker_config",
+    "BrokerConnected": "flowsock.brokers.broker_state",
+    "BrokerConnecting": "flowsock.brokers.broker_state",
+    "BrokerState": "flowsock.brokers.broker_state",
+    "BrokerWaiting": "flowsock.brokers.broker_state",
     "BufferOverflow": "flowsock.channels.capacity",
     "Cancellation": "flowsock.errors",
     "Channel": "flowsock.channels.channel",
@@ -145,6 +165,8 @@ _HOMES: Final = {
     "Flow": "flowsock.flows.flow",
     "FlowsockError": "flowsock.errors",
     "Frame": "flowsock.wire.frame",
+    "Gap": "flowsock.brokers.gap",
+    "Guarantee": "flowsock.brokers.engine",
     "HandshakeError": "flowsock.errors",
     "HandshakeRejected": "flowsock.errors",
     "Job": "flowsock.scopes.job",
@@ -153,6 +175,7 @@ _HOMES: Final = {
     "LinkState": "flowsock.sessions.client.link_state",
     "MessageCodec": "flowsock.codecs.message_codec",
     "MessageFormat": "flowsock.codecs.message_codec",
+    "MessagesLost": "flowsock.errors",
     "MutableSharedFlow": "flowsock.flows.shared",
     "MutableStateFlow": "flowsock.flows.state",
     "NoSuchElement": "flowsock.errors",
@@ -177,6 +200,7 @@ _HOMES: Final = {
     "SlowReader": "flowsock.sessions.slow_reader",
     "StateFlow": "flowsock.flows.flow",
     "Stopped": "flowsock.sessions.client.link_state",
+    "Topic": "flowsock.brokers.topic",
     "Waiting": "flowsock.sessions.client.link_state",
     "WebSocketConfig": "flowsock.sessions.config",
     "WouldBlock": "anyio",
@@ -200,7 +224,9 @@ _HOMES: Final = {
     "join_all": "flowsock.scopes.joining",
     "merge": "flowsock.flows.builders",
     "on_timeout": "flowsock.channels.select",
+    "open_broker": "flowsock.brokers.broker",
     "produce": "flowsock.channels.producing",
+    "raise_gap": "flowsock.brokers.gap",
     "reconnecting": "flowsock.sessions.client.reconnecting",
     "reject": "flowsock.sessions.routes.guards",
     "select": "flowsock.channels.select",
@@ -220,6 +246,13 @@ __all__ = (
     "Address",
     "App",
     "Backoff",
+    "Broker",
+    "BrokerClosed",
+    "BrokerConfig",
+    "BrokerConnected",
+    "BrokerConnecting",
+    "BrokerState",
+    "BrokerWaiting",
     "BufferOverflow",
     "Cancellation",
     "Channel",
@@ -238,6 +271,8 @@ __all__ = (
     "Flow",
     "FlowsockError",
     "Frame",
+    "Gap",
+    "Guarantee",
     "HandshakeError",
     "HandshakeRejected",
     "Job",
@@ -246,6 +281,7 @@ __all__ = (
     "LinkState",
     "MessageCodec",
     "MessageFormat",
+    "MessagesLost",
     "MutableSharedFlow",
     "MutableStateFlow",
     "NoSuchElement",
@@ -270,6 +306,7 @@ __all__ = (
     "SlowReader",
     "StateFlow",
     "Stopped",
+    "Topic",
     "Waiting",
     "WebSocketConfig",
     "WouldBlock",
@@ -293,7 +330,9 @@ __all__ = (
     "join_all",
     "merge",
     "on_timeout",
+    "open_broker",
     "produce",
+    "raise_gap",
     "reconnecting",
     "reject",
     "select",

@@ -7,6 +7,7 @@
     │   ├── JobCancelled         ... an awaited job, or one that is asked whether it is active
     │   └── ChannelCancelled     ... a channel (also a ChannelClosed)
     ├── ChannelClosed            a channel was used after its end (send after close, receive after the last value)
+    ├── MessagesLost             messages of a broker's topic are missing, or may be; carries the gap
     ├── NoSuchElement            a terminal operator found no element (also a LookupError)
     ├── HandshakeError           a WebSocket session could not be opened
     │   └── HandshakeRejected    the server answered with something else than 101; carries its status, headers and body
@@ -28,6 +29,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from flowsock.brokers.gap import Gap
     from flowsock.wire.close import CloseReason
 
 
@@ -92,6 +94,21 @@ class ChannelCancelled(ChannelClosed, Cancellation):
     Traceback (most recent call last):
     flowsock.errors.ChannelCancelled: this channel was cancelled
     """
+
+
+class MessagesLost(FlowsockError):
+    """Report that messages of a topic are missing, or may be, to whoever asked for it by ``on_gap=raise_gap``.
+
+    Attributes:
+        gap: What is known about it.
+
+    >>> MessagesLost(Gap("orders", 2, "they never came"))
+    MessagesLost("2 messages of 'orders' are lost: they never came")
+    """
+
+    def __init__(self, gap: Gap) -> None:
+        super().__init__(str(gap))
+        self.gap = gap
 
 
 class NoSuchElement(FlowsockError, LookupError):

@@ -32,9 +32,10 @@ LAYERS = {
     "channels": 2,
     "codecs": 2,
     "flows": 3,
-    "sessions": 4,
+    "brokers": 4,
+    "sessions": 5,
 }
-TOP = 5
+TOP = 6
 
 # Imports inside functions that point up on purpose: what is rarely needed and slow to import.
 LAZY_UPWARD = {
@@ -45,6 +46,7 @@ LAZY_UPWARD = {
 # Which files may import what is not always installed, or not always wanted.
 OPTIONAL: dict[str, set[str]] = {
     "aioreactive": {"flowsock.interop.aioreactive"},
+    "coredis": {"flowsock.brokers.redis_pubsub"},
     "expression": {"flowsock.interop.aioreactive"},
     "pydantic": {"flowsock.codecs.pydantic_codec"},
     "trio": {"flowsock._parking_trio", "flowsock.testing.clock"},

@@ -32,6 +32,7 @@ _PAGES: Final = {
     "flowsock.sessions.client": ("client", "Client"),
     "flowsock.sessions.server": ("server", "Server"),
     "flowsock.sessions": ("sessions", "Sessions and routes"),
+    "flowsock.brokers": ("brokers", "Brokers and topics"),
     "flowsock.wire": ("wire", "Requests, frames and close codes"),
     "flowsock.codecs": ("messages", "Messages"),
     "flowsock.errors": ("errors", "Errors"),
@@ -42,6 +43,7 @@ _PAGES: Final = {
 INTERNAL: Final = {
     "Address": ("clean_up", "listen"),
     "App": ("find",),
+    "BrokerConfig": ("with_overrides",),
     "Channel": ("accept", "end_as", "ended", "enqueue", "hand", "leave", "poll", "undelivered", "wait", "withdraw"),
     "CompletableDeferred": ("run",),
     "Job": ("complete_once", "run"),
@@ -50,6 +52,7 @@ INTERNAL: Final = {
     "Server": ("drain", "greet", "listen", "stop", "take"),
     "ServerConfig": ("with_overrides",),
     "Session": ("connection", "enter", "is_over_by", "leave"),
+    "Topic": ("deliver", "line", "settings", "tell"),
     "WebSocketConfig": ("changed", "with_overrides"),
 }
 

@@ -73,6 +73,11 @@ class Dispatcher(HotSource[T]):
             except BaseException as error:
                 subscriber.fail(error)
 
+    def fail_all(self, error: BaseException) -> None:
+        """Let all collectors that there are fail."""
+        for subscriber in tuple(self._subscribers):
+            subscriber.fail(error)
+
     @abstractmethod
     def _dispatch(self) -> None:
         """Deliver everything that idle subscribers have not seen, in order; called when no dispatch is running."""
