@@ -103,7 +103,7 @@ class WaitingRoom:
     __slots__ = ("_waiters",)
 
     def __init__(self) -> None:
-        self._waiters: dict[Waiter, None] = {}
+        self._waiters: dict[Waiter, None] | None = None  # there are thousands of rooms, and nearly all are empty
 
     def sleep(self) -> Sleeper:
         """Give the sleeper that the running task is to await."""
@@ -113,14 +113,17 @@ class WaitingRoom:
 
     def enter(self, waiter: Waiter) -> None:
         """Add somebody who waits."""
+        if self._waiters is None:
+            self._waiters = {}
         self._waiters[waiter] = None
 
     def leave(self, waiter: Waiter) -> None:
         """Remove somebody, if still there."""
-        self._waiters.pop(waiter, None)
+        if self._waiters is not None:
+            self._waiters.pop(waiter, None)
 
     def wake_all(self) -> None:
         """Let them all run again."""
-        waiters, self._waiters = self._waiters, {}
-        for waiter in waiters:
+        waiters, self._waiters = self._waiters, None
+        for waiter in waiters or ():
             waiter.wake()

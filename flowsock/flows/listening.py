@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextvars import Context, copy_context
+from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,16 +24,18 @@ if TYPE_CHECKING:
 class ListeningJob(LaunchedJob[None]):
     """Collect a hot source: in a task first, then in none, and in one for good from the first time that there is a wait."""
 
-    __slots__ = ("_context", "_subscriber")
+    __slots__ = ("_context", "_rests", "_subscriber")
 
     def __init__(self, subscribe: Callable[[], Subscriber[Any]], name: str) -> None:
         super().__init__(subscribe, name, restart=None, lazy=False)
         self._subscriber: Subscriber[Any] | None = None
-        self._context: Context | None = None
+        # The task to come has the context of whoever launched the job, whoever emits then.
+        self._context = copy_context()
+        self._rests = False
 
     @property
     def is_resting(self) -> bool:
-        return self._context is not None
+        return self._rests
 
     def silence(self) -> None:
         if self._subscriber is not None:
@@ -48,8 +50,7 @@ class ListeningJob(LaunchedJob[None]):
                 subscriber = self._subscriber = self._function()
                 await subscriber.begin()
                 if subscriber.is_idle:
-                    # The task to come has the context of this one, whoever emits then.
-                    self._context = copy_context()
+                    self._rests = True
                     subscriber.start_when_needed(self._wake)
                     return
             await subscriber.run()
@@ -59,16 +60,15 @@ class ListeningJob(LaunchedJob[None]):
 
     def _wake(self) -> None:
         assert self.parent is not None
-        context, self._context = self._context, None
-        assert context is not None
-        context.run(self.parent.wake, self)
+        self._rests = False
+        self._context.run(self.parent.wake, self)
 
     def _interrupt(self) -> None:
         if not self.is_resting:
             super()._interrupt()
             return
         assert self.parent is not None
-        self._context = None
+        self._rests = False
         self._leave()
         self.parent.end(self)
 

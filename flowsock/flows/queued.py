@@ -6,6 +6,7 @@ from contextlib import closing
 from contextvars import copy_context
 from typing import TYPE_CHECKING, TypeVar
 
+from flowsock.channels.channel import Channel
 from flowsock.clause import NOTHING, Nothing
 from flowsock.emitting import READY
 from flowsock.flows.conduit import poll
@@ -16,7 +17,7 @@ from flowsock.scopes.groups import task_group
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from flowsock.channels.channel import Channel
+    from flowsock.channels.capacity import BufferOverflow
     from flowsock.emitting import Emit
     from flowsock.flows.source import HotSource
 
@@ -30,20 +31,23 @@ class QueuedSubscriber(Subscriber[T]):
         chain: What is below the queue.
         source: The hot source.
         stages: What is between the two, above the queue.
-        new_queue: Makes the queue, when the first value has to wait.
+        capacity: How many values the queue has room for.
+        overflow: What happens when it is full.
     """
 
-    __slots__ = ("_new_queue", "_queue", "_upstream")
+    __slots__ = ("_capacity", "_overflow", "_queue", "_upstream")
 
     def __init__(
         self,
         chain: Emit[T],
         source: HotSource[T],
         stages: Callable[[Emit[T]], Emit[T]],
-        new_queue: Callable[[], Channel[T]],
+        capacity: int,
+        overflow: BufferOverflow,
     ) -> None:
         super().__init__(chain)
-        self._new_queue = new_queue
+        self._capacity = capacity
+        self._overflow = overflow
         self._queue: Channel[T] | None = None
         self._upstream: Subscriber[T] | None = source.subscribe(stages(self._put))
         try:
@@ -68,7 +72,7 @@ class QueuedSubscriber(Subscriber[T]):
 
     def _backlog(self) -> Channel[T]:
         if self._queue is None:
-            self._queue = self._new_queue()
+            self._queue = Channel(self._capacity, on_buffer_overflow=self._overflow)
         return self._queue
 
     def next_value(self) -> T | Nothing:

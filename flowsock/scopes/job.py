@@ -65,7 +65,7 @@ class Job(ABC, Generic[T_co]):
         self._error: BaseException | None = None
         self._traceback: TracebackType | None = None
         self._result: T_co | None = None
-        self._handlers: dict[Callable[[BaseException | None], object], None] = {}
+        self._handlers: dict[Callable[[BaseException | None], object], None] | None = None
 
     @property
     def is_active(self) -> bool:
@@ -201,8 +201,9 @@ class Job(ABC, Generic[T_co]):
             handler(self._error or self._cancellation)
             return nothing_to_withdraw
         entry = partial(handler)
-        self._handlers[entry] = None
-        return partial(self._handlers.pop, entry, None)
+        handlers = self._handlers = self._handlers or {}
+        handlers[entry] = None
+        return partial(handlers.pop, entry, None)
 
     @overload
     def on_join(self, fn: None = None) -> Clause[None]: ...
@@ -266,7 +267,7 @@ class Job(ABC, Generic[T_co]):
             return
         self._completed = True
         self.task_id = 0
-        handlers = self._handlers
+        handlers = self._handlers or {}
         cause = self._error or self._cancellation
         errors: list[Exception] = []
         for handler in tuple(handlers):

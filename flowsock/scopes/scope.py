@@ -15,7 +15,6 @@ from flowsock.scopes.launched import LaunchedJob
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
-    from contextvars import Token
     from types import TracebackType
 
     from flowsock.errors import JobCancelled
@@ -336,7 +335,7 @@ class coroutine_scope:
     [0, 0]
     """
 
-    __slots__ = ("_group", "_scope", "_token")
+    __slots__ = ("_group", "_outer", "_scope")
 
     def __init__(self) -> None:
         self._group: TaskBlock = task_group()
@@ -346,14 +345,15 @@ class coroutine_scope:
 
     async def __aenter__(self) -> Scope:
         self._scope = self._make(await self._group.__aenter__())
-        self._scope.enter(_current.get())
-        self._token: Token[Scope | Job[Any] | None] = _current.set(self._scope)
+        self._outer = _current.get()
+        self._scope.enter(self._outer)
+        _current.set(self._scope)
         return self._scope
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
-        _current.reset(self._token)
+        _current.set(self._outer)
         self._scope.task_id = 0
         if self._scope.ends_quietly_by(error):
             await self._group.__aexit__(None, None, None)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
+from sys import intern
 from typing import TYPE_CHECKING, Final
 
 import h11
@@ -71,7 +72,9 @@ def _parse_request(head: bytes) -> Request:
         headers = _decode_headers(event.headers)
     except (h11.RemoteProtocolError, ValueError):
         raise BadRequest(400, "malformed request") from None
-    request = Request(event.method.decode(), event.target.decode(), headers, event.http_version.decode())
+    # Method and version are the same ones nearly always.
+    method, version = intern(event.method.decode()), intern(event.http_version.decode())
+    request = Request(method, event.target.decode(), headers, version)
     _check_request(request)
     target = _origin_form(request)
     return request if target == request.target else evolve(request, target=target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
+from sys import intern
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
@@ -25,7 +26,8 @@ def is_host(text: str) -> bool:
 
 
 def _asked_host(request: Request) -> str:
-    return request.headers.get("host") or ""
+    # Most requests ask for the same one.
+    return intern(request.headers.get("host") or "")
 
 
 @frozen

@@ -111,7 +111,7 @@ class Subscribed(HotSource[Any], Buffered):
         return Subscribed(self.upstream, capacity, overflow)
 
     def subscribe(self, emit: Emit[Any]) -> Subscriber[Any]:
-        return QueuedSubscriber(emit, self._hot, self._chain, self.new_channel)
+        return QueuedSubscriber(emit, self._hot, self._chain, self.capacity, self.overflow)
 
 
 def _split(source: Source[Any]) -> tuple[HotSource[Any], Callable[[Emit[Any]], Emit[Any]]]:
@@ -119,7 +119,11 @@ def _split(source: Source[Any]) -> tuple[HotSource[Any], Callable[[Emit[Any]], E
         assert isinstance(source.root, HotSource)
         return source.root, source.chain
     assert isinstance(source, HotSource)
-    return source, lambda emit: emit
+    return source, _no_stages
+
+
+def _no_stages(emit: Emit[Any]) -> Emit[Any]:
+    return emit
 
 
 def _is_direct(source: Source[Any]) -> bool:

@@ -45,7 +45,7 @@ class Pings:
     __slots__ = ("_kept_alive_by", "_under_way", "last", "round_trip")
 
     def __init__(self) -> None:
-        self._under_way: dict[bytes, Ping] = {}
+        self._under_way: dict[bytes, Ping] | None = None  # there only while there are any
         self._kept_alive_by = b""
         self.last = 0.0
         self.round_trip: float | None = None
@@ -59,19 +59,24 @@ class Pings:
 
     def expect(self, payload: bytes, now: float) -> Ping:
         """Note a ping that is being sent."""
+        if self._under_way is None:
+            self._under_way = {}
         ping = self._under_way[payload] = Ping(now)
         return ping
 
     def forget(self, payload: bytes) -> None:
         """Note that nobody awaits a pong any more."""
-        self._under_way.pop(payload, None)
+        under_way = self._under_way
+        if under_way is not None and under_way.pop(payload, None) is not None and not under_way:
+            self._under_way = None
 
     def answer(self, payload: bytes, now: float) -> None:
         """Take a pong."""
-        if payload not in self._under_way:
+        under_way = self._under_way
+        if under_way is None or payload not in under_way:
             return
-        for sent in tuple(self._under_way):
-            ping = self._under_way.pop(sent)
+        for sent, ping in tuple(under_way.items()):
+            self.forget(sent)
             ping.round_trip = self.round_trip = now - ping.sent
             ping.waiting.wake_all()
             if sent == payload:
@@ -79,6 +84,7 @@ class Pings:
 
     def end(self) -> None:
         """Let nobody wait any more."""
-        under_way, self._under_way = self._under_way, {}
-        for ping in under_way.values():
-            ping.waiting.wake_all()
+        under_way, self._under_way = self._under_way, None
+        if under_way is not None:
+            for ping in under_way.values():
+                ping.waiting.wake_all()

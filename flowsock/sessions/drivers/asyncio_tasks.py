@@ -33,7 +33,7 @@ class AsyncioTasks:
         self._body = CancelScope()
         self._is_over = False
         self._errors: list[BaseException] | None = None
-        # Made with the first task.
+        # There while there are tasks.
         self._tasks: set[asyncio.Task[object]] | None = None
         self._note_end: Callable[[asyncio.Task[object]], None] | None = None
         self._ended: asyncio.Future[None] | None = None
@@ -73,8 +73,10 @@ class AsyncioTasks:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._fail(error)
-        if not self._tasks and self._ended is not None and not self._ended.done():
-            self._ended.set_result(None)
+        if not self._tasks:
+            self._tasks = self._note_end = None
+            if self._ended is not None and not self._ended.done():
+                self._ended.set_result(None)
 
     def _fail(self, error: BaseException) -> None:
         self._errors = [*(self._errors or ()), error]
@@ -96,7 +98,6 @@ class AsyncioTasks:
                 error = await self._all_ended(error)
         finally:
             self._is_over = True
-            self._note_end = None
         if self._errors is not None:
             error = BaseExceptionGroup("several tasks failed", self._errors)
         if error is None:

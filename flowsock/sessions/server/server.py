@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import asynccontextmanager
+from sys import intern
 from typing import TYPE_CHECKING, Any, Final
 
 from anyio import move_on_after, sleep
@@ -150,7 +151,8 @@ class Server:
             case Response():
                 self._answer(handshake, request, found)
             case Upgrade():
-                name = f"session {found.route.entry.pattern.path}"
+                # One name for all that run at the same time.
+                name = intern(f"session {found.route.entry.pattern.path}")
                 self._tasks.start_soon(self._run_session, handshake, request, found, name=name)
             case Events():
                 name = f"events {found.route.entry.pattern.path}"
