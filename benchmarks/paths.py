@@ -45,7 +45,7 @@ class NullTransport:
 
 def _session(transport: NullTransport) -> Session[Any, Any]:
     request = Request("GET", "/", Headers([("host", "localhost")]))
-    terms = Terms(request=request, config=WebSocketConfig(), accepts=frozenset({str, bytes}))
+    terms = Terms(request=request, config=WebSocketConfig())
     return terms.session(cast("Transport", transport), asyncio.get_running_loop())
 
 

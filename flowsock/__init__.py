@@ -17,7 +17,8 @@ Sessions
     `reconnecting` keeps a `Link` to a server, over one session after another. ``app.sse`` answers with server-sent events, each
     a `ServerSentEvent`, and `events` is the flow of them at the other end.
 Messages
-    `codec_for` gives the `MessageCodec` of a type, in a `MessageFormat`.
+    ``Session[In, Out]`` has messages of these types, written in a `MessageFormat`. `codec_for` gives the `MessageCodec` of a
+    type; a message of the peer that is none is `Undecodable`.
 
 Errors are in `flowsock.errors`, what tests need in `flowsock.testing`. Everything runs on asyncio, uvloop and trio.
 """
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from flowsock.codecs.choosing import codec_for as codec_for
     from flowsock.codecs.message_codec import MessageCodec as MessageCodec
     from flowsock.codecs.message_codec import MessageFormat as MessageFormat
+    from flowsock.codecs.undecodable import Undecodable as Undecodable
     from flowsock.emitting import Emitter as Emitter
     from flowsock.errors import Cancellation as Cancellation
     from flowsock.errors import ChannelCancelled as ChannelCancelled
@@ -201,6 +203,7 @@ _HOMES: Final = {
     "StateFlow": "flowsock.flows.flow",
     "Stopped": "flowsock.sessions.client.link_state",
     "Topic": "flowsock.brokers.topic",
+    "Undecodable": "flowsock.codecs.undecodable",
     "Waiting": "flowsock.sessions.client.link_state",
     "WebSocketConfig": "flowsock.sessions.config",
     "WouldBlock": "anyio",
@@ -307,6 +310,7 @@ __all__ = (
     "StateFlow",
     "Stopped",
     "Topic",
+    "Undecodable",
     "Waiting",
     "WebSocketConfig",
     "WouldBlock",

@@ -7,14 +7,14 @@ a framework, with its routing, its dependencies and its tests.
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, suppress
-from typing import TYPE_CHECKING, Any, Generic, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, get_args
 
+from flowsock.codecs.translation import translations
 from flowsock.errors import HandshakeError, HandshakeRejected
 from flowsock.sessions.asgi.asgi_request import request_of
 from flowsock.sessions.asgi.asgi_response import MALFORMED, refuse
 from flowsock.sessions.config import WebSocketConfig
 from flowsock.sessions.drivers.asgi_stream import AsgiCall, hosted_session
-from flowsock.sessions.routes.routing import accepted_messages
 from flowsock.sessions.server.handling import handling
 from flowsock.sessions.session import In, Out, Session
 from flowsock.sessions.terms import Terms
@@ -76,11 +76,11 @@ class accept(Generic[In, Out]):
         self._config = WebSocketConfig().with_overrides(settings)
 
     async def __aenter__(self) -> Session[In, Out]:
-        accepts = accepted_messages(getattr(self, "__orig_class__", None))
+        chosen = translations(get_args(getattr(self, "__orig_class__", None)), self._config.codec)
         call = AsgiCall(self._websocket.scope, self._websocket.receive, self._websocket.send)
         request = await self._admit(call)
-        agreement = Agreement(choose_subprotocol(request, self._config.subprotocols))
-        terms = Terms(request=request, config=self._config, accepts=accepts, agreement=agreement)
+        agreement = Agreement(choose_subprotocol(request, self._config.spoken))
+        terms = Terms(request=request, config=self._config, translation=chosen.of(agreement.subprotocol), agreement=agreement)
         async with AsyncExitStack() as stack:
             session: Session[In, Out] = await stack.enter_async_context(hosted_session(terms, call))
             await stack.enter_async_context(handling(session))

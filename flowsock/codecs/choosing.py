@@ -50,7 +50,8 @@ def codec_for(annotation: Any, setting: CodecSetting | str = MessageFormat.JSON)
 
 
 def _make(annotation: Any, setting: CodecSetting) -> MessageCodec[Any]:
-    return EncodeOnce(_choose(annotation, setting))
+    kinds = plain_kinds(annotation)
+    return EncodeOnce(_choose(annotation, setting)) if kinds is None else PlainCodec(kinds)
 
 
 _made: Final = cast("Callable[[Any, CodecSetting], MessageCodec[Any]]", lru_cache(maxsize=1024)(_make))
@@ -65,9 +66,6 @@ def _is_hashable(value: object) -> bool:
 
 
 def _choose(annotation: Any, setting: CodecSetting) -> MessageCodec[Any]:
-    kinds = plain_kinds(annotation)
-    if kinds is not None:
-        return PlainCodec(kinds)
     if not isinstance(setting, MessageFormat):
         return setting
     binary = setting is MessageFormat.MSGPACK

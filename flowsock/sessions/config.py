@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import Attribute, evolve, field, fields_dict, frozen
-from attrs.validators import instance_of, optional
+from attrs.validators import instance_of, is_callable, optional
 
+from flowsock.codecs.message_codec import MessageFormat
+from flowsock.codecs.translation import CodecChoice, as_codec_choice, codec_names
 from flowsock.sessions.slow_reader import SlowReader
 from flowsock.wire.deflate import Deflate, as_deflate
 from flowsock.wire.origins import check_origins
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from flowsock.codecs.undecodable import Undecodable
     from flowsock.wire.origins import AllowedOrigins
 
 
@@ -57,10 +60,17 @@ class WebSocketConfig:
             ``["https://example.com", "https://*.example.com"]``. Requests without an Origin, so not from a browser, may always.
         subprotocols: What the server speaks, the preferred one first.
         deflate: Whether messages may be compressed, and how: ``True``, or a `Deflate` with settings of your own.
+        codec: How messages of other types than ``str`` and ``bytes`` are written: ``"json"`` or ``"msgpack"``
+            (`MessageFormat`), or a `MessageCodec` of your own. A dict of these lets the subprotocol choose, and its keys are
+            what is spoken, unless ``subprotocols`` says otherwise: ``{"chat.json": "json", "chat.msgpack": "msgpack"}``. A
+            session without one of them has the first.
+        on_undecodable: Gets each `Undecodable` message, unless the handler's annotation names that type, and gives the reply to
+            it, or ``None`` for none. Without, such a message ends the session.
 
     Raises:
-        ValueError: a duration or a size is not positive, there is no such policy, or ``origins`` names what is no origin.
-        TypeError: ``subprotocols`` is one string, or ``deflate`` is no setting.
+        ValueError: a duration or a size is not positive, there is no such policy or format, or ``origins`` names what is no
+            origin.
+        TypeError: ``subprotocols`` is one string, or ``deflate``, ``codec`` or ``on_undecodable`` is no setting.
 
     >>> App(websockets=WebSocketConfig(ping_interval=60)).websockets.ping_interval
     60
@@ -80,6 +90,13 @@ class WebSocketConfig:
     origins: AllowedOrigins = field(default="same", validator=_known_origins)
     subprotocols: tuple[str, ...] = field(default=(), converter=subprotocol_names)
     deflate: Deflate | None = field(default=None, converter=as_deflate, validator=optional(instance_of(Deflate)))
+    codec: CodecChoice = field(default=MessageFormat.JSON, converter=as_codec_choice)
+    on_undecodable: Callable[[Undecodable], Any] | None = field(default=None, validator=optional(is_callable()))
+
+    @property
+    def spoken(self) -> tuple[str, ...]:
+        """Give the subprotocols that may be agreed on, the preferred one first."""
+        return self.subprotocols or codec_names(self.codec)
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> WebSocketConfig:
         """Give a copy with some settings replaced.
@@ -107,7 +124,7 @@ class WebSocketConfig:
         return config
 
 
-_FIXED: Final = frozenset(("slow_reader", "origins", "subprotocols", "deflate"))
+_FIXED: Final = frozenset(("slow_reader", "origins", "subprotocols", "deflate", "codec", "on_undecodable"))
 
 
 def raw_config(config: WebSocketConfig, settings: Mapping[str, Any]) -> WebSocketConfig:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from flowsock.scopes.scope import Scope
     from flowsock.sessions.config import WebSocketConfig
-    from flowsock.sessions.connection.message_codec import MessageCodec
+    from flowsock.sessions.connection.connection_codec import ConnectionCodec
     from flowsock.sessions.connection.transport import Clock, Timer, Transport
     from flowsock.sessions.statistics import ConnectionStatistics
     from flowsock.sessions.terms import Terms
@@ -69,7 +69,7 @@ class Session(Generic[In, Out]):
 
     _connection_type: ClassVar[type[Connection]] = Connection
 
-    def __init__(self, terms: Terms, transport: Transport, clock: Clock, codec: MessageCodec) -> None:
+    def __init__(self, terms: Terms, transport: Transport, clock: Clock, codec: ConnectionCodec) -> None:
         self.request: Request = terms.request
         self.subprotocol = terms.agreement.subprotocol
         self.deflate = terms.agreement.deflate
@@ -92,15 +92,15 @@ class Session(Generic[In, Out]):
         return self._scope
 
     def send(self, message: Out, /) -> Awaitable[None]:
-        """Send a message, text for ``str`` and binary for ``bytes``; await the result before sending the next.
+        """Send a message, text for ``str``, binary for ``bytes``, else encoded; await the result before sending the next.
 
         Law: the message is on its way, in order and whole, when this returns. There is nothing to wait for unless the peer
         reads too slowly; another ``slow_reader`` policy never waits, and loses messages or the session instead. One message
-        that is sent to many sessions is encoded once.
+        that is sent to many sessions is encoded once, unless it may have changed meanwhile: see `codec_for`.
 
         Raises:
             SessionClosed: the session is over (`SessionAborted` if it did not end cleanly).
-            TypeError: the message is neither text nor bytes.
+            TypeError: there is no frame for the message.
         """
         return self._connection.send(message)
 
@@ -144,8 +144,8 @@ class Session(Generic[In, Out]):
 
         Raises:
             TypeError: there is no such setting.
-            ValueError: the value is not allowed, or the setting is fixed when the session opens: ``origins``, ``subprotocols``
-                and ``slow_reader``.
+            ValueError: the value is not allowed, or the setting is fixed when the session opens: ``origins``, ``subprotocols``,
+                ``slow_reader``, ``deflate``, ``codec`` and ``on_undecodable``.
         """
         self._connection.configure(self._connection.config.changed(settings))
 

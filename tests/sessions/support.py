@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import anyio
 from anyio import fail_after
 
+from flowsock.codecs.translation import AS_THEY_ARE, Translation
 from flowsock.sessions.app import App
 from flowsock.sessions.config import WebSocketConfig
 from flowsock.sessions.connection.connection import Connection
@@ -364,13 +365,13 @@ class Bench:
 
     connection_type: type[Connection] = Connection
 
-    def __init__(self, *, client: bool = False, accepts: frozenset[type] = frozenset({str, bytes}), **settings: Any) -> None:
+    def __init__(self, *, client: bool = False, translation: Translation = AS_THEY_ARE, **settings: Any) -> None:
         self.config = WebSocketConfig(**settings)
         self.transport = RecordingTransport()
         self.clock = ManualClock()
         self.gone = 0
         raw = issubclass(self.connection_type, RawConnection)
-        terms = Terms(request=Request("GET", "/"), config=self.config, accepts=accepts, client=client, raw=raw)
+        terms = Terms(request=Request("GET", "/"), config=self.config, translation=translation, client=client, raw=raw)
         self.connection = self.connection_type(terms, self.transport, self.clock, terms.codec(), on_gone=self._on_gone)
 
     def _on_gone(self) -> None:

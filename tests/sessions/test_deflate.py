@@ -112,7 +112,7 @@ async def test_statistics_tell_what_it_saves() -> None:
 def test_what_is_dropped_for_a_slow_reader_was_not_compressed(policy: SlowReader) -> None:
     agreed = Deflate(threshold=1)
     config = WebSocketConfig(slow_reader=policy, outgoing_queue=5)
-    terms = Terms(request=Request("GET", "/"), config=config, accepts=frozenset(), agreement=Agreement(deflate=agreed))
+    terms = Terms(request=Request("GET", "/"), config=config, agreement=Agreement(deflate=agreed))
     transport = RecordingTransport()
     connection = Connection(terms, transport, ManualClock(), terms.codec(), on_gone=lambda: None)
     connection.send(f"{LONG} first")

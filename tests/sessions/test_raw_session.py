@@ -335,7 +335,7 @@ def test_the_route_and_the_annotation_agree() -> None:
 
 
 def test_a_raw_session_says_so() -> None:
-    terms = Terms(request=Request("GET", "/x"), config=WebSocketConfig(), accepts=frozenset(), raw=True)
+    terms = Terms(request=Request("GET", "/x"), config=WebSocketConfig(), raw=True)
     bench = RawBench()
     session = terms.session(bench.transport, bench.clock)
     assert repr(session) == "<RawSession '/x' open>"

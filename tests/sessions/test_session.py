@@ -31,7 +31,7 @@ class Stage:
     def __init__(self, **settings: Any) -> None:
         self.transport = RecordingTransport()
         self.clock = ManualClock()
-        terms = Terms(request=Request("GET", "/here"), config=WebSocketConfig(**settings), accepts=frozenset({str, bytes}))
+        terms = Terms(request=Request("GET", "/here"), config=WebSocketConfig(**settings))
         self.session: Session[Any, Any] = Session(terms, self.transport, self.clock, terms.codec())
         self.seen: list[Any] = []
 

@@ -74,7 +74,8 @@ async def _run(app: Router, call: AsgiCall, request: Request, upgrade: Upgrade, 
     route = upgrade.route
     # Compression is between the host and the client.
     agreement = Agreement(upgrade.agreement.subprotocol)
-    terms = Terms(request=request, config=route.config, accepts=route.accepts, agreement=agreement)
+    translation = route.translations.of(agreement.subprotocol)
+    terms = Terms(request=request, config=route.config, translation=translation, agreement=agreement)
     async with hosted_session(terms, call) as session:
         app.sessions.add(session)
         try:

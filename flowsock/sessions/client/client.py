@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any, ClassVar, Generic
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, get_args
 
 from anyio import move_on_after
 
+from flowsock.codecs.translation import translations
 from flowsock.sessions.client.client_handshake import ClientHandshake
 from flowsock.sessions.client.url import parse_url
 from flowsock.sessions.config import WebSocketConfig, subprotocol_names
 from flowsock.sessions.connection.keepalive import Keepalive
 from flowsock.sessions.drivers.driver import running_driver
 from flowsock.sessions.ending import drop_session, end_session
-from flowsock.sessions.routes.routing import accepted_messages
 from flowsock.sessions.scope import session_scope
 from flowsock.sessions.session import In, Out, Session
 from flowsock.sessions.terms import Terms
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
     from types import TracebackType
 
+    from flowsock.codecs.translation import Translations
     from flowsock.sessions.connection.transport import HandshakeTransport
     from flowsock.sessions.drivers.driver import Driver
     from flowsock.wire.handshake import Agreement
@@ -47,7 +48,8 @@ class connect(Generic[In, Out]):
         url: ``ws://`` or ``wss://``; the latter verifies the server's certificate against the system's authorities. An answer
             that points elsewhere is not followed.
         headers: More header fields for the opening request.
-        subprotocols: What to offer, the preferred first; ``session.subprotocol`` tells what was chosen.
+        subprotocols: What to offer, the preferred first; ``session.subprotocol`` tells what was chosen. Left out, they are
+            those that ``codec`` has a choice for.
         open_timeout: Seconds until the session must be open.
         driver: What to connect with, if not the running event loop's sockets.
         ssl: A TLS context of your own, for other authorities or a client's certificate.
@@ -92,7 +94,7 @@ class connect(Generic[In, Out]):
         self._ssl = ssl
         self._socket = socket
         self._config = self._make_config(settings)
-        self._subprotocols = subprotocol_names(subprotocols)
+        self._subprotocols = subprotocol_names(subprotocols) or self._config.spoken
         self._open_timeout = open_timeout
         self._driver = driver
         self._key = new_key()
@@ -111,15 +113,15 @@ class connect(Generic[In, Out]):
         return WebSocketConfig().with_overrides(settings)
 
     async def __aenter__(self) -> Session[In, Out]:
-        accepts = accepted_messages(getattr(self, "__orig_class__", None))
+        chosen = translations(get_args(getattr(self, "__orig_class__", None)), self._config.codec)
         async with AsyncExitStack() as stack:
             driver = await stack.enter_async_context(self._driver or running_driver())
-            session = await self._open(driver, accepts)
+            session = await self._open(driver, chosen)
             stack.push_async_exit(self._leave)
             self._block = stack.pop_all()
         return session
 
-    async def _open(self, driver: Driver, accepts: frozenset[type]) -> Session[In, Out]:
+    async def _open(self, driver: Driver, chosen: Translations) -> Session[In, Out]:
         handshake = ClientHandshake()
         answered = None
         with move_on_after(self._open_timeout):
@@ -133,7 +135,7 @@ class connect(Generic[In, Out]):
         terms = Terms(
             request=self._request,
             config=self._config,
-            accepts=accepts,
+            translation=chosen.of(agreement.subprotocol),
             agreement=agreement,
             client=True,
             raw=self._raw,

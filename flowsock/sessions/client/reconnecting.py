@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast, get_args
 
+from flowsock.codecs.message_codec import MessageFormat
+from flowsock.codecs.translation import as_codec_choice, translations
 from flowsock.emitting import settle
 from flowsock.scopes.restart import Backoff
 from flowsock.scopes.scope import coroutine_scope
@@ -85,7 +87,10 @@ class reconnecting(Generic[In, Out]):
         connect(url, headers=() if callable(headers) else headers, **options)
 
     async def __aenter__(self) -> Link[In, Out]:
-        self._block = self._run(get_args(getattr(self, "__orig_class__", None)))
+        types = get_args(getattr(self, "__orig_class__", None))
+        # A type without a codec is wrong now, and not at each attempt.
+        translations(types, as_codec_choice(self._options.get("codec", MessageFormat.JSON)))
+        self._block = self._run(types)
         return await self._block.__aenter__()
 
     async def __aexit__(

@@ -12,7 +12,7 @@ from flowsock.sessions.slow_reader import SlowReader
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from flowsock.sessions.connection.message_codec import Encoder
+    from flowsock.sessions.connection.connection_codec import Encoder
     from flowsock.sessions.connection.transport import Clock, Transport
 
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from flowsock.sessions.config import WebSocketConfig
+    from flowsock.sessions.connection.connection_codec import ConnectionCodec
     from flowsock.sessions.connection.keepalive import Keepalive
-    from flowsock.sessions.connection.message_codec import MessageCodec
     from flowsock.sessions.connection.transport import Clock, Timer, Transport
     from flowsock.sessions.terms import Terms
     from flowsock.wire.frames import Event
@@ -82,10 +82,10 @@ class Connection:
     )
 
     def __init__(
-        self, terms: Terms, transport: Transport, clock: Clock, codec: MessageCodec, *, on_gone: Callable[[], object]
+        self, terms: Terms, transport: Transport, clock: Clock, codec: ConnectionCodec, *, on_gone: Callable[[], object]
     ) -> None:
         self.config = terms.config
-        self.accepts = terms.accepts
+        self.accepts = terms.translation.accepts
         self._on_gone = on_gone
         self.messages: Channel[Any] = Channel(UNLIMITED)
         self.reason: CloseReason | None = None
@@ -174,7 +174,7 @@ class Connection:
         finally:
             outbox.uncork()
 
-    def _queue(self, message: Event) -> None:
+    def _queue(self, message: object) -> None:
         """Let a message wait for the handler."""
         self.messages.send_nowait(message)
         if len(self.messages) >= self.config.incoming_queue and not self._reading_paused:
@@ -276,11 +276,11 @@ class Connection:
         """Drop the transport at once."""
         self._transport.abort()
 
-    def _fail(self, reason: CloseReason) -> None:
+    def _fail(self, reason: CloseReason, cause: Exception | None = None) -> None:
         """End the connection because of what the peer sent."""
         if self._state is _OPEN:
             self._outbox.write(self._codec.close(reason))
-            self._end(reason)
+            self._end(reason, cause)
         self._state = State.ENDED
         self._outbox.uncork()
         # Closing the transport now would reset it if more bytes are under way, and the peer would not read our Close.
@@ -290,9 +290,12 @@ class Connection:
             self._transport.close()
         self._set_timer(self.config.close_timeout, self._transport.abort)
 
-    def _end(self, reason: CloseReason) -> None:
+    def _end(self, reason: CloseReason, cause: Exception | None = None) -> None:
         """End because of the peer: orderly, or with an error for whoever collects the messages."""
-        self._finish(reason, None if is_orderly(reason) else SessionAborted(reason))
+        error = None if is_orderly(reason) else SessionAborted(reason)
+        if error is not None:
+            error.__cause__ = cause
+        self._finish(reason, error)
         self._on_gone()
 
     def _finish(self, reason: CloseReason, error: SessionAborted | None) -> None:

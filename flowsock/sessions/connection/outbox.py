@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
 
     from flowsock.sessions.config import WebSocketConfig
-    from flowsock.sessions.connection.message_codec import Encoder
+    from flowsock.sessions.connection.connection_codec import Encoder
     from flowsock.sessions.connection.transport import Clock, Timer, Transport
     from flowsock.sessions.events.event_stream_config import EventStreamConfig
 

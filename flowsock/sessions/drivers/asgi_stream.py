@@ -13,12 +13,12 @@ from flowsock.sessions.connection.handshake import Handshake
 from flowsock.sessions.drivers.anyio_stream import AnyioDriver
 from flowsock.sessions.drivers.asgi_codec import AsgiCodec, received
 from flowsock.sessions.drivers.stream_transport import StreamTransport
-from flowsock.sessions.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, MutableMapping
 
     from flowsock.sessions.drivers.asgi_codec import AsgiEvents
+    from flowsock.sessions.session import Session
     from flowsock.sessions.terms import Terms
 
 
@@ -102,6 +102,6 @@ async def hosted_session(terms: Terms, call: AsgiCall) -> AsyncGenerator[Session
     async with AnyioDriver() as driver:
         handshake = Handshake()
         transport = driver.start(AsgiTransport(AsgiStream(call), handshake), handshake)
-        session: Session[Any, Any] = Session(terms, transport, driver.clock, AsgiCodec(terms.config))
+        session = terms.session(transport, driver.clock, AsgiCodec(terms.config))
         handshake.hand_over(session.connection)
         yield session

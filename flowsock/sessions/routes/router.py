@@ -238,5 +238,5 @@ def _open(request: Request, route: SessionRoute, parameters: dict[str, Any]) -> 
     refusal = upgrade_error(request) or origin_error(request, config.origins)
     if refusal is not None:
         return refusal
-    agreement = Agreement(choose_subprotocol(request, config.subprotocols), choose_deflate(request, config.deflate))
+    agreement = Agreement(choose_subprotocol(request, config.spoken), choose_deflate(request, config.deflate))
     return Upgrade(route, parameters, agreement)

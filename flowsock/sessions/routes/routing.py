@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, get_args, get_origin
 
 from attrs import frozen
 
-from flowsock.codecs.plain import PLAIN, plain_kinds
+from flowsock.codecs.translation import Translations, translations
 from flowsock.flows.builders import flow
 from flowsock.sessions.events.flattening import flattening
 from flowsock.sessions.raw_session import RawSession
@@ -63,14 +63,14 @@ class SessionRoute:
     """A path whose sessions run a handler.
 
     Attributes:
-        accepts: The kinds of message that the handler's session takes.
+        translations: How the messages of the handler's session become frames, and back.
         raw: Whether that is a `RawSession`.
     """
 
     entry: Entry
     handler: Handler
     config: WebSocketConfig
-    accepts: frozenset[type]
+    translations: Translations
     raw: bool
 
     def log_failure(self, error: Exception) -> None:
@@ -140,7 +140,8 @@ def session_route(
             f"{name_of(handler)} is to take a {kind.__name__} from @app.{route} as its first parameter, "
             f"and the annotation of {first!r} is {annotation!r}"
         )
-    return SessionRoute(_entry(path, handler, others, guard), handler, config, accepted_messages(annotation), raw)
+    messages = Translations() if raw else translations(get_args(annotation), config.codec)
+    return SessionRoute(_entry(path, handler, others, guard), handler, config, messages, raw)
 
 
 def page_route(path: str, handler: PageHandler, media_type: str | None = None, guard: GuardFunction | None = None) -> PageRoute:
@@ -193,26 +194,3 @@ def _entry(path: str, handler: Callable[..., Any], names: Sequence[str], guard: 
         {name: converter(types.get(name, str)) for name in pattern.parameters},
         more[0] if more else None,
     )
-
-
-def accepted_messages(annotation: Any) -> frozenset[type]:
-    """Give the kinds of message that ``Session`` or ``Session[In, Out]`` takes.
-
-    Raises:
-        TypeError: there is no codec for one of the types.
-    """
-    arguments = get_args(annotation) if get_origin(annotation) is not None else ()
-    if not arguments:
-        return PLAIN
-    accepted, *_ = [_plain_kinds(argument) for argument in arguments]
-    return accepted
-
-
-def _plain_kinds(annotation: Any) -> frozenset[type]:
-    kinds = plain_kinds(annotation)
-    if kinds is None:
-        raise TypeError(
-            f"there is no codec for messages of type {annotation!r}: use str for text, bytes for binary, or str | bytes, "
-            f"and encode your own types with .map(...)"
-        )
-    return kinds

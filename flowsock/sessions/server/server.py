@@ -199,8 +199,9 @@ class Server:
             self._seats.leave(client)
 
     def _open_session(self, handshake: ServerHandshake, request: Request, upgrade: Upgrade) -> Session[Any, Any]:
-        route = upgrade.route
-        terms = Terms(request=request, config=route.config, accepts=route.accepts, agreement=upgrade.agreement, raw=route.raw)
+        route, agreement = upgrade.route, upgrade.agreement
+        translation = route.translations.of(agreement.subprotocol)
+        terms = Terms(request=request, config=route.config, translation=translation, agreement=agreement, raw=route.raw)
         session = terms.session(handshake.transport, self._clock)
         self._open[session] = self._clock.time()
         self._app.sessions.add(session)

@@ -293,7 +293,7 @@ async def test_the_message_types_are_chosen_as_an_annotation_chooses_them() -> N
 async def test_a_message_type_without_codec_is_refused() -> None:
     async with handling(echo) as server:
         with pytest.raises(TypeError, match="no codec"):
-            async with connect[int, str](ws(server)):
+            async with connect[object, str](ws(server)):
                 pytest.fail("opened")
         assert server.open_sessions == 0
 

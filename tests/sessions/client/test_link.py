@@ -66,7 +66,7 @@ class Line:
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[Session[Any, Any]]:
         transport = RecordingTransport()
-        terms = Terms(request=Request("GET", "/"), config=self.config, accepts=frozenset({str, bytes}))
+        terms = Terms(request=Request("GET", "/"), config=self.config)
         self.clocks.append(ManualClock())
         session = terms.session(transport, self.clocks[-1])
         self.transports.append(transport)

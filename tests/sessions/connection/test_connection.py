@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
+from flowsock.codecs.translation import translations
 from flowsock.emitting import FAIR_TURN, READY, TURN
 from flowsock.errors import SessionAborted, SessionClosed
 from flowsock.sessions.connection.keepalive import Keepalive
@@ -101,13 +102,13 @@ def test_every_128th_send_gives_the_loop_a_turn() -> None:
 
 
 def test_messages_of_a_kind_that_is_not_accepted_end_with_1003() -> None:
-    bench = Bench(accepts=frozenset({str}))
+    bench = Bench(translation=translations((str,)).default)
     bench.receive(text("fine"), frame(BINARY, b"not"), text("late"))
     assert bench.frames == [close_frame(1003, "binary messages are not accepted here")]
     assert bench.connection.messages.poll() == "fine"
     with pytest.raises(SessionAborted, match="1003"):
         bench.connection.messages.poll()
-    other = Bench(accepts=frozenset({bytes}))
+    other = Bench(translation=translations((bytes,)).default)
     other.receive(text("not"))
     assert other.frames == [close_frame(1003, "text messages are not accepted here")]
 

@@ -32,7 +32,7 @@ class Encoder(Protocol):
         ...
 
 
-class MessageCodec(Encoder, Protocol):
+class ConnectionCodec(Encoder, Protocol):
     """Translate between messages and what a transport carries (`wire.codec.Codec`), in both directions.
 
     Attributes:
