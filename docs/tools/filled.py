@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 import flowsock
-from docs.tools.reference import HOMES, entry
+from docs.tools.reference import HOMES, entry, pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -48,6 +48,18 @@ def builders() -> str:
 
 def _entries(paths: Iterable[str]) -> str:
     return "\n\n".join(entry(path, heading_level=3) for path in paths)
+
+
+def names() -> str:
+    """List the public names, page by page, with what they are."""
+    return "\n\n".join("\n".join((f"## {page.title}", "", *map(_line, page.paths))) for page in pages())
+
+
+def _line(path: str) -> str:
+    name = path.removeprefix("flowsock.")
+    value = getattr(flowsock, name, None)
+    summary = " ".join((inspect.getdoc(value) or "").partition("\n\n")[0].split()) if callable(value) else ""
+    return f"- [`{name}`][{path}] {summary}"
 
 
 def settings(name: str) -> str:
@@ -87,4 +99,6 @@ def _shown(default: Any) -> str:
     return f"{value:_}" if type(value) is int else repr(value)
 
 
-_FILLERS: Final[dict[str, Callable[..., str]]] = {each.__name__: each for each in (operators, builders, settings, commands)}
+_FILLERS: Final[dict[str, Callable[..., str]]] = {
+    each.__name__: each for each in (operators, builders, names, settings, commands)
+}

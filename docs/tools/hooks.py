@@ -13,6 +13,7 @@ sys.path.insert(0, str(ROOT))
 
 from docs.tools import reference  # noqa: E402
 from docs.tools.filled import fill  # noqa: E402
+from docs.tools.names import link_names  # noqa: E402
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -34,5 +35,6 @@ def on_files(files: Files, *, config: MkDocsConfig) -> None:
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Fill the marked places."""
-    return fill(markdown)
+    """Fill the marked places, and link the names."""
+    filled = fill(markdown)
+    return filled if page.file.src_uri.startswith("reference/") else link_names(filled)
