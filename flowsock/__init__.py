@@ -15,7 +15,8 @@ Sessions
     `App` routes, `Session` is one WebSocket, `serve` and ``app.run()`` serve, `connect` is the client. `SlowReader` says what
     happens to messages for a peer that does not read. `RawSession` and `connect_raw` are for whoever wants each `Frame`.
     `reconnecting` keeps a `Link` to a server, over one session after another. ``app.sse`` answers with server-sent events, each
-    a `ServerSentEvent`, and `events` is the flow of them at the other end.
+    a `ServerSentEvent`, and `events` is the flow of them at the other end. `Rooms` are shared flows by name, with those who are
+    in; `Room` is one of them.
 Messages
     ``Session[In, Out]`` has messages of these types, written in a `MessageFormat`. `codec_for` gives the `MessageCodec` of a
     type; a message of the peer that is none is `Undecodable`.
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from flowsock.errors import HandshakeRejected as HandshakeRejected
     from flowsock.errors import JobCancelled as JobCancelled
     from flowsock.errors import MessagesLost as MessagesLost
+    from flowsock.errors import NameTaken as NameTaken
     from flowsock.errors import NoSuchElement as NoSuchElement
     from flowsock.errors import ProtocolError as ProtocolError
     from flowsock.errors import SessionAborted as SessionAborted
@@ -92,6 +94,8 @@ if TYPE_CHECKING:
     from flowsock.flows.sharing import SharingCommand as SharingCommand
     from flowsock.flows.sharing import SharingStarted as SharingStarted
     from flowsock.flows.state import MutableStateFlow as MutableStateFlow
+    from flowsock.rooms.room import Room as Room
+    from flowsock.rooms.rooms import Rooms as Rooms
     from flowsock.scopes.completable import CompletableDeferred as CompletableDeferred
     from flowsock.scopes.job import Job as Job
     from flowsock.scopes.joining import await_all as await_all
@@ -180,6 +184,7 @@ _HOMES: Final = {
     "MessagesLost": "flowsock.errors",
     "MutableSharedFlow": "flowsock.flows.shared",
     "MutableStateFlow": "flowsock.flows.state",
+    "NameTaken": "flowsock.errors",
     "NoSuchElement": "flowsock.errors",
     "Opcode": "flowsock.wire.frame",
     "Producer": "flowsock.channels.producing",
@@ -188,6 +193,8 @@ _HOMES: Final = {
     "Request": "flowsock.wire.request",
     "Response": "flowsock.wire.response",
     "Restart": "flowsock.scopes.restart",
+    "Room": "flowsock.rooms.room",
+    "Rooms": "flowsock.rooms.rooms",
     "Scope": "flowsock.scopes.scope",
     "Server": "flowsock.sessions.server.server",
     "ServerConfig": "flowsock.sessions.server.server_config",
@@ -287,6 +294,7 @@ __all__ = (
     "MessagesLost",
     "MutableSharedFlow",
     "MutableStateFlow",
+    "NameTaken",
     "NoSuchElement",
     "Opcode",
     "Producer",
@@ -295,6 +303,8 @@ __all__ = (
     "Request",
     "Response",
     "Restart",
+    "Room",
+    "Rooms",
     "Scope",
     "Server",
     "ServerConfig",

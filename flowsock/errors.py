@@ -8,6 +8,7 @@
     │   └── ChannelCancelled     ... a channel (also a ChannelClosed)
     ├── ChannelClosed            a channel was used after its end (send after close, receive after the last value)
     ├── MessagesLost             messages of a broker's topic are missing, or may be; carries the gap
+    ├── NameTaken                somebody of that name is in the room already (also a ValueError)
     ├── NoSuchElement            a terminal operator found no element (also a LookupError)
     ├── HandshakeError           a WebSocket session could not be opened
     │   └── HandshakeRejected    the server answered with something else than 101; carries its status, headers and body
@@ -118,6 +119,24 @@ class NoSuchElement(FlowsockError, LookupError):
     Traceback (most recent call last):
     flowsock.errors.NoSuchElement: no element of the flow was what first() asked for
     """
+
+
+class NameTaken(FlowsockError, ValueError):
+    """Report that somebody of that name is in a room already.
+
+    >>> raise NameTaken("ann", "lobby")
+    Traceback (most recent call last):
+    flowsock.errors.NameTaken: somebody called 'ann' is in 'lobby' already
+
+    Attributes:
+        user: The name.
+        room: The room.
+    """
+
+    def __init__(self, user: str, room: str) -> None:
+        super().__init__(f"somebody called {user!r} is in {room!r} already")
+        self.user = user
+        self.room = room
 
 
 class HandshakeError(FlowsockError):

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from flowsock.wire.close import CloseReason
     from flowsock.wire.request import Request
 
-In = TypeVar("In", default=str | bytes)
-Out = TypeVar("Out", default=str | bytes)
+In = TypeVar("In", default=str | bytes, covariant=True)
+Out = TypeVar("Out", default=str | bytes, contravariant=True)
 
 _logger = logging.getLogger("flowsock")
 _NOTICE: Final = 1.0
