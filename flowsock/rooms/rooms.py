@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, Never, TypeVar
 
+from flowsock.emitting import ignore
 from flowsock.errors import NameTaken
 from flowsock.flows.shared import MutableSharedFlow
 from flowsock.rooms.others import Alone
@@ -34,6 +35,7 @@ class Rooms(Generic[T]):
     Args:
         messages: Makes the shared flow of a room of that name: its replay is the history, and a topic of a broker reaches the
             same room in other processes. If left out, there is no history, and 64 messages may wait for the slowest.
+        release: Is given that flow when the room goes: ``Topic.close``, for a topic.
 
     >>> rooms = Rooms(lambda name: MutableSharedFlow[str](replay=20, extra_buffer_capacity=44))
     >>> app = App()
@@ -49,8 +51,11 @@ class Rooms(Generic[T]):
     'hello'
     """
 
-    def __init__(self, messages: Callable[[str], MutableSharedFlow[T]] = _make_messages) -> None:
+    def __init__(
+        self, messages: Callable[[str], MutableSharedFlow[T]] = _make_messages, *, release: Callable[[Any], object] = ignore
+    ) -> None:
         self._messages = messages
+        self._release = release
         self._rooms: dict[str, Room[T]] = {}
         self.others: Others[T] = Alone()
 
@@ -90,6 +95,7 @@ class Rooms(Generic[T]):
             self._show(here)
             if not here.users:
                 del self._rooms[here.name]
+                self._release(here.messages)
             self.others.went(here.name, user)
 
     def presence_of(self, room: str) -> frozenset[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from anyio import fail_after
 
-from flowsock import CloseReason, MutableSharedFlow, NameTaken, Rooms, SessionAborted, coroutine_scope
+from flowsock import CloseReason, MutableSharedFlow, NameTaken, Rooms, SessionAborted, Topic, coroutine_scope, open_broker
 from tests.rooms.support import chat_over, member
 from tests.turns import settled
 
@@ -143,3 +143,30 @@ async def test_without_a_choice_there_is_no_history() -> None:
         await ann.send("hello")
         assert await ann.incoming.first() == "hello"
         assert rooms["a"].messages.replay_cache == []
+
+
+async def test_the_flow_of_a_room_that_goes_is_released() -> None:
+    released: list[MutableSharedFlow[str]] = []
+    rooms: Rooms[str] = Rooms(release=released.append)
+    app = chat_over(rooms)
+    async with member(app, "a", "ann"):
+        messages = rooms["a"].messages
+        async with member(app, "a", "bob"):
+            pass
+        await settled()
+        assert released == []
+    await settled()
+    assert released == [messages]
+
+
+async def test_rooms_over_a_broker_close_their_topics() -> None:
+    async with open_broker("memory://") as broker:
+        rooms = Rooms(lambda name: broker.topic(f"chat.{name}", str, replay=2), release=Topic.close)
+        app = chat_over(rooms)
+        async with member(app, "a", "ann") as ann:
+            await ann.send("hello")
+            assert await ann.incoming.first() == "hello"
+            topic = broker.topic("chat.a", str, replay=2)
+            assert rooms["a"].messages is topic
+        await settled()
+        assert broker.topic("chat.a", str, replay=2) is not topic
