@@ -6,38 +6,30 @@ from pathlib import Path
 from time import monotonic, process_time, time
 from typing import Final
 
-import msgspec
-
 from flowsock.channels.capacity import BufferOverflow
+from flowsock.demo.notices import Gauges, Members, Notice, Said
 from flowsock.demo.readings import memory_mib, rate_of
-from flowsock.demo.rooms import OUTBOX, Rooms
+from flowsock.errors import NameTaken
 from flowsock.flows.builders import combine, interval
+from flowsock.flows.shared import MutableSharedFlow
 from flowsock.flows.state import MutableStateFlow
+from flowsock.rooms.rooms import Rooms
 from flowsock.scopes.restart import Restart
 from flowsock.sessions.app import App
 from flowsock.sessions.session import Session
 
 _PAGE: Final = Path(__file__).parent / "page"
 _PERIOD: Final = 0.25
+_HISTORY: Final = 20
+_OUTBOX: Final = 64
 _REFUSED: Final = 4000
 _LONGEST_NAME: Final = 32
 _LONGEST_ROOM: Final = 40
 
 
-class Gauges(msgspec.Struct):
-    """What the dashboard shows: percent of one core, MiB, open sessions, messages a second both ways, seconds."""
-
-    at: float
-    cpu: float
-    memory: float
-    sessions: int
-    messages: float
-    uptime: float
-
-
 app = App()
 started = monotonic()
-rooms = Rooms()
+rooms = Rooms(lambda _name: MutableSharedFlow[Said](replay=_HISTORY, extra_buffer_capacity=_OUTBOX - _HISTORY))
 gauges = MutableStateFlow(Gauges(time(), 0.0, 0.0, 0, 0.0, 0.0))
 
 
@@ -68,33 +60,33 @@ async def echo(session: Session[str, str]) -> None:
 
 
 @app.websocket("/chat/{room}", max_message_size=8192)
-async def chat(session: Session[str, str], room: str) -> None:
-    """Let a member talk with the others in a room."""
+async def chat(session: Session[str, Notice], room: str) -> None:
+    """Let a member talk with the others in a room; the first list of members says that the history is over."""
     name = session.request.query.get("name", "").strip()
-    here = rooms[room]
-    refusal = _refusal(room, name, here.members)
+    refusal = _refusal(room, name)
     if refusal is not None:
-        rooms.tidy(room)
         await session.close(_REFUSED, refusal)
         return
-    await here.join(name)
     try:
-        outbox = here.messages_for(name).buffer(OUTBOX, on_buffer_overflow=BufferOverflow.DROP_OLDEST)
-        outbox.on_each(session.send).launch_in(session.scope)
-        await session.incoming.collect(lambda text: here.say(name, text))
-    finally:
-        await here.leave(name)
-        rooms.tidy(room)
+        with rooms.join(room, name, session, unique=True) as here:
+            outbox = here.messages.buffer(_OUTBOX, on_buffer_overflow=BufferOverflow.DROP_OLDEST)
+            outbox.on_each(session.send).launch_in(session.scope)
+            here.presence.map(_members).on_each(session.send).launch_in(session.scope)
+            await session.incoming.map(lambda text: Said(name, text, time())).collect(here.messages.emit)
+    except NameTaken:
+        await session.close(_REFUSED, f"somebody called {name} is in this room already")
 
 
-def _refusal(room: str, name: str, members: list[str]) -> str | None:
+def _refusal(room: str, name: str) -> str | None:
     if not name or len(name) > _LONGEST_NAME or not name.isprintable():
         return f"a name has 1 to {_LONGEST_NAME} printable characters"
     if len(room) > _LONGEST_ROOM:
         return f"a room's name has at most {_LONGEST_ROOM} characters"
-    if name in members:
-        return f"somebody called {name} is in this room already"
     return None
+
+
+def _members(names: frozenset[str]) -> Members:
+    return Members(sorted(names))
 
 
 @app.background(restart=Restart())
@@ -114,10 +106,6 @@ def _gauges(cpu: float, memory: float, sessions: int, messages: float) -> Gauges
 
 
 @app.websocket("/dashboard")
-async def dashboard(session: Session[str, str]) -> None:
+async def dashboard(session: Session[str, Gauges]) -> None:
     """Push the gauges; somebody who reads slowly gets fewer of them, never older ones."""
-    await gauges.map(_encode).collect(session.send)
-
-
-def _encode(now: Gauges) -> str:
-    return msgspec.json.encode(now).decode()
+    await gauges.collect(session.send)

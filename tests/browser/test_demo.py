@@ -119,8 +119,10 @@ def test_chat_reaches_the_room_and_nobody_else(browser: Browser, url: str) -> No
     assert "hello cellar" not in (ann.text_content("#chat-log") or "") + (bob.text_content("#chat-log") or "")
     assert "hello garden" not in (eve.text_content("#chat-log") or "")
     shoot(bob, "chat")
+    expect(ann.locator("#chat-log")).to_contain_text("bob joined")
     bob.close()
     expect(ann.locator("#chat-members")).not_to_contain_text("bob")
+    expect(ann.locator("#chat-log")).to_contain_text("bob left")
     assert complaints == []
 
 
@@ -134,6 +136,8 @@ def test_chat_replays_history_to_a_newcomer(browser: Browser, url: str) -> None:
     expect(second.locator("#chat-log")).to_contain_text("message 24.")
     log = second.text_content("#chat-log") or ""
     assert [number for number in range(25) if f"message {number}." in log] == list(range(5, 25))
+    expect(second.locator("#chat-log .past")).to_have_count(20)
+    expect(first.locator("#chat-log .past")).to_have_count(0)
 
 
 def test_chat_refuses_a_name_that_is_taken(browser: Browser, url: str) -> None:

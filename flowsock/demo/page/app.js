@@ -243,7 +243,7 @@ function startChat() {
   const log = new Log(byId("chat-log"));
   const shown = new Set(); // what a replay after a reconnect need not show again
   let live = false, replayed = false; // is the replay over? did it show anything?
-  let before = "closed";
+  let before = "closed", members = [];
 
   const addNote = (text, kind = "note") => log.append(make("li", kind, text));
 
@@ -275,13 +275,17 @@ function startChat() {
     byId("chat-members").replaceChildren(...names.map((who) => makeNamed("li", who === name.value ? "me" : "", who)));
   }
 
-  const onMessage = {
-    said: addSaid,
-    joined: ({ who }) => addNote(`${who} joined`),
-    left: ({ who }) => addNote(`${who} left`),
-    members: ({ names }) => showMembers(names),
-    history_end: () => setLive(true),
-  };
+  /** The first list after a connection says that the history is over; the others tell who came and went. */
+  function takeMembers({ names }) {
+    const known = live ? members : names.filter((who) => who !== name.value);
+    if (!live) setLive(true);
+    for (const who of names) if (!known.includes(who)) addNote(`${who} joined`);
+    for (const who of known) if (!names.includes(who)) addNote(`${who} left`);
+    members = names;
+    showMembers(names);
+  }
+
+  const onMessage = { said: addSaid, members: takeMembers };
 
   function onText(text) {
     const message = parse(text);
