@@ -33,6 +33,7 @@ _PAGES: Final = {
     "flowsock.sessions.server": ("server", "Server"),
     "flowsock.sessions": ("sessions", "Sessions and routes"),
     "flowsock.brokers": ("brokers", "Brokers and topics"),
+    "flowsock.rooms": ("rooms", "Rooms and presence"),
     "flowsock.wire": ("wire", "Requests, frames and close codes"),
     "flowsock.codecs": ("messages", "Messages"),
     "flowsock.errors": ("errors", "Errors"),
@@ -106,7 +107,7 @@ def pages() -> Iterator[Page]:
     """Give the pages of the names in ``flowsock``, and then one for each public module that has names of its own."""
     found: dict[tuple[str, str], list[str]] = {place: [] for place in _PAGES.values()}
     for name, home in HOMES.items():
-        found[_place(home)].append(f"flowsock.{name}")
+        found.setdefault(_place(home), []).append(f"flowsock.{name}")
     for (name, title), paths in found.items():
         if paths:
             yield Page(name, title, "Imported from `flowsock`.", tuple(paths))
@@ -140,4 +141,6 @@ def _listed(path: Path) -> tuple[str, ...]:
 
 
 def _place(home: str) -> tuple[str, str]:
-    return next(place for start, place in _PAGES.items() if f"{home}.".startswith(f"{start}."))
+    folder = home.split(".")[1] if "." in home else home
+    known = (place for start, place in _PAGES.items() if f"{home}.".startswith(f"{start}."))
+    return next(known, (folder, folder.capitalize()))
