@@ -11,6 +11,7 @@ from attrs import frozen
 
 from flowsock.errors import Cancellation
 from flowsock.flows.steps import MOST_STEPS, Steps
+from flowsock.flows.subscriber import Subscriber
 from flowsock.scopes.groups import Stop, collapse
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from flowsock.emitting import Emit
     from flowsock.flows.steps import Step
-    from flowsock.flows.subscriber import Subscriber
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -63,8 +63,8 @@ class HotSource(Source[T_co]):
     def subscribe(self, emit: Emit[Any]) -> Subscriber[Any]:
         """Register a collector now; its `Subscriber.run` must then be awaited, in the collector's own task."""
 
-    async def collect(self, emit: Emit[Any]) -> None:
-        await self.subscribe(emit).run()
+    def collect(self, emit: Emit[Any]) -> Coroutine[Any, Any, None]:
+        return Subscriber.deliver(self.subscribe, emit)
 
 
 class Stage(Protocol):

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from flowsock.parking import Sleeper
 
 T = TypeVar("T")
-S = TypeVar("S", bound="Sleeper")
+S = TypeVar("S")
+SleeperT = TypeVar("SleeperT", bound="Sleeper")
 
 
 class End(Exception):
@@ -119,14 +120,14 @@ class Subscriber(ABC, Generic[T]):
 
     def run(self) -> Coroutine[Any, Any, None]:
         """Deliver until the source ends, the chain raises, or the task is cancelled."""
-        return self._deliver(in_passing=False)
+        return self.deliver(_as_it_is, self, in_passing=False)
 
     def begin(self) -> Coroutine[Any, Any, None]:
         """Deliver until there is something to await, or nothing to do: whoever `is_idle` then needs no task for now.
 
         `start_when_needed` tells when `run` must be awaited after all. The source may have ended by then: see ``closed``.
         """
-        return self._deliver(in_passing=True)
+        return self.deliver(_as_it_is, self, in_passing=True)
 
     @property
     def is_idle(self) -> bool:
@@ -154,17 +155,20 @@ class Subscriber(ABC, Generic[T]):
         self._start = start
         self._start_if_needed()
 
-    async def _deliver(self, *, in_passing: bool) -> None:
-        # All in one coroutine, because thousands of them sleep here.
-        self._start = None
+    @staticmethod
+    async def deliver(subscribe: Callable[[S], Subscriber[Any]], argument: S, *, in_passing: bool = False) -> None:
+        """Subscribe at the first step, and `run` or `begin`: all in one coroutine, because thousands of them sleep here."""
+        subscriber = subscribe(argument)
+        del subscribe, argument
+        subscriber._start = None
         turns = FAIR_TURN
         try:
-            while not self.closed:
-                if self._pending is not None:
+            while not subscriber.closed:
+                if subscriber._pending is not None:
                     if in_passing:
                         return
                     await checkpoint_if_cancelled()
-                    waited_for, self._pending = self._pending, None
+                    waited_for, subscriber._pending = subscriber._pending, None
                     await waited_for
                     continue
                 turns -= 1
@@ -173,32 +177,32 @@ class Subscriber(ABC, Generic[T]):
                     await TURN
                     continue
                 await checkpoint_if_cancelled()
-                value = self.next_value()
+                value = subscriber.next_value()
                 if value is NOTHING:
                     if in_passing:
-                        self.emit = self._chain
+                        subscriber.emit = subscriber._chain
                         return
                     try:
-                        await self.idle(new_sleeper(self.close))
+                        await subscriber.idle(new_sleeper(subscriber.close))
                     finally:
-                        self.rise()
+                        subscriber.rise()
                     turns = FAIR_TURN
                     continue
-                result = self._chain(value)
+                result = subscriber._chain(value)
                 if result is not None and (pending := waiting(result)) is not None:
                     if in_passing:
-                        self._pending, self._needs_task = pending, True
+                        subscriber._pending, subscriber._needs_task = pending, True
                         return
                     await pending
-            if self._failure is not None:
-                raise self._failure
+            if subscriber._failure is not None:
+                raise subscriber._failure
         except End:
-            self.close()
+            subscriber.close()
         except BaseException:
-            self.close()
+            subscriber.close()
             raise
 
-    def idle(self, sleeper: S) -> S:
+    def idle(self, sleeper: SleeperT) -> SleeperT:
         """Be dispatched to in place until the collector's task is needed; give its sleeper. `rise` must follow the sleep."""
         self._sleeper = sleeper
         self.emit = self._chain
@@ -208,3 +212,7 @@ class Subscriber(ABC, Generic[T]):
         """Be dispatched to no more: the collector's task runs again."""
         self._sleeper = None
         self.emit = ignore
+
+
+def _as_it_is(subscriber: Subscriber[T]) -> Subscriber[T]:
+    return subscriber

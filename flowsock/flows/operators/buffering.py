@@ -113,6 +113,9 @@ class Subscribed(HotSource[Any], Buffered):
     def subscribe(self, emit: Emit[Any]) -> Subscriber[Any]:
         return QueuedSubscriber(emit, self._hot, self._chain, self.capacity, self.overflow)
 
+    async def collect(self, emit: Emit[Any]) -> None:
+        await self.subscribe(emit).run()
+
 
 def _split(source: Source[Any]) -> tuple[HotSource[Any], Callable[[Emit[Any]], Emit[Any]]]:
     if isinstance(source, Staged):

@@ -100,7 +100,7 @@ class Connection:
         self._outbox = self._make_outbox()
         self._pings = Pings()
         self._reading_paused = False
-        self._lost = WaitingRoom()
+        self._lost: WaitingRoom | None = None
         self._messages_received = 0
         self._bytes_received = 0
 
@@ -245,7 +245,8 @@ class Connection:
             self._end(CloseReason(CloseCode.CLOSED_ABNORMALLY, "the connection was lost"))
         self._state = State.LOST
         self._release(None)
-        self._lost.wake_all()
+        if self._lost is not None:
+            self._lost.wake_all()
 
     # Ending
 
@@ -316,6 +317,7 @@ class Connection:
     async def wait_lost(self) -> None:
         """Wait until the transport is gone."""
         while self._state is not State.LOST:
+            self._lost = self._lost or WaitingRoom()
             await self._lost.sleep()
 
     def _set_timer(self, delay: float, callback: Callable[[], object]) -> None:

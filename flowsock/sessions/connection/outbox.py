@@ -47,7 +47,7 @@ class _Flush:
     def __await__(self) -> Generator[object, object, None]:
         outbox = self._outbox
         while outbox.is_clogged:
-            yield from outbox.writers.sleep().__await__()
+            yield from outbox.room_for_writers().sleep().__await__()
         self._owner.check_open()
 
 
@@ -58,7 +58,6 @@ class Outbox:
     write. Of the pongs that fall due while the peer does not read, only the last is sent.
 
     Attributes:
-        writers: Whoever waits for the peer to read.
         corked: Whether frames are gathered.
         is_clogged: Whether the peer is behind.
         bytes_sent: Bytes written, or gathered to be.
@@ -75,16 +74,16 @@ class Outbox:
         "_owner",
         "_pong_due",
         "_transport",
+        "_writers",
         "bytes_sent",
         "corked",
         "dropped",
         "is_clogged",
         "messages_sent",
-        "writers",
     )
 
     def __init__(self, owner: Owner, transport: Transport, clock: Clock, codec: Encoder) -> None:
-        self.writers = WaitingRoom()
+        self._writers: WaitingRoom | None = None
         self.corked = False
         self.is_clogged = False
         self.bytes_sent = 0
@@ -172,7 +171,16 @@ class Outbox:
         if self._pong_due is not None:
             payload, self._pong_due = self._pong_due, None
             self.write(self._codec.pong(payload))
-        self.writers.wake_all()
+        self._wake_writers()
+
+    def room_for_writers(self) -> WaitingRoom:
+        """Give where to wait for the peer to read; made when somebody first does."""
+        self._writers = self._writers or WaitingRoom()
+        return self._writers
+
+    def _wake_writers(self) -> None:
+        if self._writers is not None:
+            self._writers.wake_all()
 
     def _give_up(self) -> None:
         self._owner.give_up_slow_reader(f"the peer did not catch up in {self._owner.config.send_timeout:g} s")
@@ -196,7 +204,7 @@ class Outbox:
         self.is_clogged = False
         self._pong_due = None
         self._clear_deadline()
-        self.writers.wake_all()
+        self._wake_writers()
 
     # Looking
 

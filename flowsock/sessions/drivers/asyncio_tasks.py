@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from anyio import CancelScope
@@ -24,7 +25,7 @@ class AsyncioTasks:
         tells_all: That whoever ends this block tells its scope, since nothing cancels the block from around it.
     """
 
-    __slots__ = ("_body", "_ended", "_errors", "_is_over", "_note_end", "_tasks", "cancel_called")
+    __slots__ = ("_body", "_context", "_ended", "_errors", "_is_over", "_note_end", "_tasks", "cancel_called")
 
     tells_all: ClassVar = True
 
@@ -36,6 +37,7 @@ class AsyncioTasks:
         # There while there are tasks.
         self._tasks: set[asyncio.Task[object]] | None = None
         self._note_end: Callable[[asyncio.Task[object]], None] | None = None
+        self._context: Context | None = None
         self._ended: asyncio.Future[None] | None = None
 
     @property
@@ -60,11 +62,12 @@ class AsyncioTasks:
         if self._is_over:
             raise RuntimeError("this task group has ended: nothing can be started in it any more")
         if self._tasks is None or self._note_end is None:
-            self._tasks, self._note_end = set(), self._task_ended
+            self._tasks, self._note_end, self._context = set(), self._task_ended, copy_context()
         # Not by the loop, whose factory may run the task at once.
         task = asyncio.Task(function(*args), name=name)
         self._tasks.add(task)
-        task.add_done_callback(self._note_end)
+        # Each callback would otherwise get a copy of the context.
+        task.add_done_callback(self._note_end, context=self._context)
         if self.cancel_called:
             task.cancel()
 
@@ -74,7 +77,7 @@ class AsyncioTasks:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._fail(error)
         if not self._tasks:
-            self._tasks = self._note_end = None
+            self._tasks = self._note_end = self._context = None
             if self._ended is not None and not self._ended.done():
                 self._ended.set_result(None)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, get_args, get_origin
 
-from attrs import frozen
+from attrs import Factory, field, frozen
 
 from flowsock.codecs.translation import Translations, translations
 from flowsock.flows.builders import flow
@@ -65,6 +66,7 @@ class SessionRoute:
     Attributes:
         translations: How the messages of the handler's session become frames, and back.
         raw: Whether that is a `RawSession`.
+        log_failure: Logs that the handler failed; one function for all sessions.
     """
 
     entry: Entry
@@ -72,10 +74,13 @@ class SessionRoute:
     config: WebSocketConfig
     translations: Translations
     raw: bool
+    log_failure: Callable[[Exception], None] = field(
+        init=False, eq=False, repr=False, default=Factory(lambda self: partial(_log_failure, self), takes_self=True)
+    )
 
-    def log_failure(self, error: Exception) -> None:
-        """Log that the handler failed."""
-        _logger.error("the handler of %r failed", self.entry.pattern.path, exc_info=error)
+
+def _log_failure(route: SessionRoute, error: Exception) -> None:
+    _logger.error("the handler of %r failed", route.entry.pattern.path, exc_info=error)
 
 
 @frozen

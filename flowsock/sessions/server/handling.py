@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from flowsock.scopes.groups import TaskBlock
+    from flowsock.scopes.scope import Scope
     from flowsock.sessions.routes.routing import SessionRoute
     from flowsock.sessions.session import Session
 
 
-class handling:
-    """Give a session its scope while the block, which is its handler, lasts; then close it, and wait for its end.
+class handling(session_scope):
+    """Open the scope of a session while the block, which is its handler, lasts; then close the session, and wait for its end.
 
     Law: a block that ends closes the session with 1000, one that fails with 1011. The end of the session itself is nothing that
     went wrong in the block, and leaves it quietly.
@@ -30,7 +31,7 @@ class handling:
         group: The task group for the scope's jobs; one of anyio's if left out.
     """
 
-    __slots__ = ("_on_failure", "_scope", "_session")
+    __slots__ = ("_on_failure",)
 
     def __init__(
         self,
@@ -38,12 +39,13 @@ class handling:
         on_failure: Callable[[Exception], object] | None = None,
         group: TaskBlock | None = None,
     ) -> None:
-        self._session = session
+        super().__init__(session, group)
         self._on_failure = on_failure
-        self._scope = session_scope(session, group)
 
-    async def __aenter__(self) -> None:
-        self._session.enter(await self._scope.__aenter__())
+    async def __aenter__(self) -> Scope:
+        scope = await super().__aenter__()
+        self._session.enter(scope)
+        return scope
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -65,12 +67,11 @@ class handling:
     ) -> Exception | None:
         """End the scope; give what went wrong in it."""
         session = self._session
-        scope = session.scope
         session.leave()
         if error is None:
-            scope.cancel()
+            self._scope.cancel()
         try:
-            if not await self._scope.__aexit__(kind, error, traceback) and error is not None:
+            if not await super().__aexit__(kind, error, traceback) and error is not None:
                 raise error
         except Exception as failure:
             return None if session.is_over_by(failure) else failure

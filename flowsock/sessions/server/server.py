@@ -192,7 +192,9 @@ class Server:
                     # Nothing is kept for as long as the session lasts that it does not need.
                     del handshake, request, upgrade, admitted
                     async with handling(session, route.log_failure, self._driver.tasks()):
-                        await route.handler(session, **arguments)
+                        running = route.handler(session, **arguments)
+                        del arguments
+                        await running
                 finally:
                     self._close_session(session)
         finally:
