@@ -7,6 +7,7 @@ silent or cut. On virtual time, hours pass at once.
 
 from flowsock.sessions.drivers.memory import Line
 from flowsock.testing.clock import VirtualTimeLoop, virtual_time
+from flowsock.testing.drawings import MarbleDrawing, marble
 from flowsock.testing.events import Complete, Error, Item, Left
 from flowsock.testing.marble_flows import MarbleFlow, assert_marbles, marbles, observe, play
 from flowsock.testing.notation import MarbleError, parse_marbles, render_marbles
@@ -20,6 +21,7 @@ __all__ = (
     "Item",
     "Left",
     "Line",
+    "MarbleDrawing",
     "MarbleError",
     "MarbleFlow",
     "Timed",
@@ -27,6 +29,7 @@ __all__ = (
     "VirtualTimeLoop",
     "assert_marbles",
     "connect",
+    "marble",
     "marbles",
     "observe",
     "parse_marbles",
