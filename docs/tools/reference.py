@@ -49,6 +49,8 @@ INTERNAL: Final = {
     "CompletableDeferred": ("run",),
     "Job": ("complete_once", "run"),
     "Restart": ("budget",),
+    "Room": ("enter", "kick_here", "leave", "send_here", "show", "users"),
+    "Rooms": ("get", "here", "show"),
     "Scope": ("ends_quietly_by", "enter"),
     "Server": ("drain", "greet", "listen", "stop", "take"),
     "ServerConfig": ("with_overrides",),
