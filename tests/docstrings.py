@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+import flowsock.metrics.otel
+import flowsock.metrics.prometheus
+import flowsock.metrics.tracing
 import flowsock.testing
 from flowsock import Flow, MutableSharedFlow, MutableStateFlow, SharedFlow, StateFlow, coroutine_scope
 from flowsock.testing import MarbleFlow, assert_marbles, marbles, observe, parse_marbles, play
@@ -25,11 +28,25 @@ if TYPE_CHECKING:
     from flowsock import Scope
     from flowsock.testing import Timeline
 
+PUBLIC = {
+    flowsock: "",
+    flowsock.testing: "testing.",
+    flowsock.metrics: "metrics.",
+    flowsock.metrics.otel: "metrics.otel.",
+    flowsock.metrics.prometheus: "metrics.prometheus.",
+    flowsock.metrics.tracing: "metrics.tracing.",
+}
+"""What users import, and what stands before the names in messages."""
+
 SETTING = """
 from collections.abc import AsyncIterator
 from anyio import sleep
 from flowsock import testing
 from flowsock.testing import *
+from flowsock.metrics import *
+from flowsock.metrics.otel import *
+from flowsock.metrics.prometheus import *
+from flowsock.metrics.tracing import *
 from flowsock import *
 """
 """What is imported for every example."""
@@ -90,7 +107,7 @@ def members(kind: type) -> Iterator[Documented]:
 
 def everything() -> Iterator[Documented]:
     """Find every public class and function, and the public members of the classes, where they are defined."""
-    for module, prefix in ((flowsock, ""), (flowsock.testing, "testing.")):
+    for module, prefix in PUBLIC.items():
         for name in module.__all__:
             target = getattr(module, name)
             # A number, or an alias, has no docstring of its own.

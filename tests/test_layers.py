@@ -47,6 +47,8 @@ LAZY_UPWARD = {
 OPTIONAL: dict[str, set[str]] = {
     "aioreactive": {"flowsock.interop.aioreactive"},
     "coredis": {"flowsock.brokers.redis_pubsub"},
+    "opentelemetry": {"flowsock.metrics.otel", "flowsock.metrics.tracing"},
+    "prometheus_client": {"flowsock.metrics.prometheus"},
     "expression": {"flowsock.interop.aioreactive"},
     "pydantic": {"flowsock.codecs.pydantic_codec"},
     "trio": {"flowsock._parking_trio", "flowsock.testing.clock"},

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from flowsock.flows.statistics import SharedFlowStatistics
 
-@frozen
-class TopicStatistics:
-    """What passed through one topic, in this process.
+
+@frozen(kw_only=True)
+class TopicStatistics(SharedFlowStatistics):
+    """What passed through one topic, in this process; what a shared flow counts, too.
 
     Attributes:
-        collectors: Who collects it now.
-        dropped: Messages that the topic's own buffer lost to its policy.
         received: Messages that came from the broker, those of this process included, and were emitted.
         duplicates: Messages that came again, and were not.
         junk: What came and was no message of the topic's type.
@@ -21,8 +21,6 @@ class TopicStatistics:
         waiting: Messages that came and wait for slow collectors.
     """
 
-    collectors: int
-    dropped: int
     received: int = 0
     duplicates: int = 0
     junk: int = 0

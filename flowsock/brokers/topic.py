@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from attrs import frozen
+from attrs import asdict, frozen
 
 from flowsock.brokers.statistics import TopicStatistics
 from flowsock.channels.capacity import BufferOverflow
@@ -123,13 +123,12 @@ class Topic(MutableSharedFlow[T]):
         ...     broker.topic("chat.lobby", str).statistics().collectors
         0
         """
-        collectors, dropped = self._dispatcher.subscriber_count, self._broadcast.dropped
+        counts = asdict(self._dispatcher.statistics())
         if self.line is None:
-            return TopicStatistics(collectors, dropped)
+            return TopicStatistics(**counts)
         feed = self.line.feed
         return TopicStatistics(
-            collectors=collectors,
-            dropped=dropped,
+            **counts,
             received=feed.received,
             duplicates=feed.duplicates,
             junk=feed.junk,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic, process_time, time
 from typing import Final
@@ -13,6 +14,7 @@ from flowsock.errors import NameTaken
 from flowsock.flows.builders import combine, interval
 from flowsock.flows.shared import MutableSharedFlow
 from flowsock.flows.state import MutableStateFlow
+from flowsock.metrics.metrics import Metrics
 from flowsock.rooms.rooms import Rooms
 from flowsock.scopes.restart import Restart
 from flowsock.sessions.app import App
@@ -31,6 +33,11 @@ app = App()
 started = monotonic()
 rooms = Rooms(lambda _name: MutableSharedFlow[Said](replay=_HISTORY, extra_buffer_capacity=_OUTBOX - _HISTORY))
 gauges = MutableStateFlow(Gauges(time(), 0.0, 0.0, 0, 0.0, 0.0))
+
+if find_spec("prometheus_client") is not None:
+    from flowsock.metrics.prometheus import metrics_page
+
+    app.get("/metrics")(metrics_page(Metrics(app, flows={"gauges": gauges}, rooms={"chat": rooms})))
 
 
 @app.get("/")

@@ -17,6 +17,7 @@ from flowsock.channels.sender import SuspendedSender
 from flowsock.clause import NOTHING, Nothing
 from flowsock.emitting import FAIR_TURN, READY, TURN
 from flowsock.flows.dispatcher import Dispatcher
+from flowsock.flows.statistics import SharedFlowStatistics
 from flowsock.flows.subscriber import Subscriber
 
 if TYPE_CHECKING:
@@ -283,3 +284,14 @@ class Broadcast(Dispatcher[T]):
     def reset_replay_cache(self) -> None:
         self._replay_from = self._tail
         self._trim()
+
+    # Looking
+
+    def statistics(self) -> SharedFlowStatistics:
+        return SharedFlowStatistics(
+            emitted=self._tail,
+            collectors=len(self._subscribers),
+            lag=self._lag(),
+            suspended=len(self._emitters) + (self._rendezvous is not None),
+            dropped=self.dropped,
+        )

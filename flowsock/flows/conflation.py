@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from flowsock.clause import NOTHING, Nothing
 from flowsock.emitting import FAIR_TURN, READY, TURN
 from flowsock.flows.dispatcher import StateEngine
+from flowsock.flows.statistics import SharedFlowStatistics
 from flowsock.flows.subscriber import Subscriber
 
 if TYPE_CHECKING:
@@ -105,3 +106,6 @@ class Conflation(StateEngine[T]):
     @property
     def replay_cache(self) -> list[T]:
         return [self._value]
+
+    def statistics(self) -> SharedFlowStatistics:
+        return SharedFlowStatistics(emitted=self.change, collectors=len(self._subscribers))

@@ -9,6 +9,7 @@ from flowsock.emitting import READY
 from flowsock.flows.source import HotSource
 
 if TYPE_CHECKING:
+    from flowsock.flows.statistics import SharedFlowStatistics
     from flowsock.flows.subscriber import Subscriber
 
 T = TypeVar("T")
@@ -39,6 +40,10 @@ class Dispatcher(HotSource[T]):
     @abstractmethod
     def replay_cache(self) -> list[T]:
         """Copy what a late collector would get first, oldest first."""
+
+    @abstractmethod
+    def statistics(self) -> SharedFlowStatistics:
+        """Count what was emitted, and who has not picked it up."""
 
     @property
     def subscriber_count(self) -> int:

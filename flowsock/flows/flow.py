@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from flowsock.flows.dispatcher import Dispatcher, StateEngine
     from flowsock.flows.sharing import SharingCommand
     from flowsock.flows.source import Source
+    from flowsock.flows.statistics import SharedFlowStatistics
     from flowsock.scopes.job import Job
     from flowsock.scopes.restart import Backoff
     from flowsock.scopes.scope import Scope
@@ -1308,6 +1309,18 @@ class SharedFlow(Flow[T_co]):
             0-------
         """
         return StateFlow(subscription_count(self._dispatcher))
+
+    def statistics(self) -> SharedFlowStatistics:
+        """Count what was emitted, the collectors, and how far the slowest is behind.
+
+        Law: nothing is counted for its sake: it costs nothing but the call.
+
+        >>> shared = MutableSharedFlow()
+        >>> await flow_of(1, 2, 3).collect(shared.emit)
+        >>> shared.statistics()
+        SharedFlowStatistics(emitted=3, collectors=0, lag=0, suspended=0, dropped=0)
+        """
+        return self._dispatcher.statistics()
 
     def buffer(self, capacity: int = BUFFERED, *, on_buffer_overflow: BufferOverflow = BufferOverflow.SUSPEND) -> Flow[T_co]:
         """Give each collector a queue of its own, see `Flow.buffer`; return this flow where that would have no room.

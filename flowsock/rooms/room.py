@@ -81,6 +81,11 @@ class Room(Generic[T]):
         """Give those who have sessions in this process."""
         return self._sessions.keys()
 
+    @property
+    def members(self) -> int:
+        """Count their sessions."""
+        return sum(map(len, self._sessions.values()))
+
     def enter(self, user: str, session: Session[Any, T]) -> bool:
         """Let a session in, and tell whether it is its user's first."""
         sessions = self._sessions.setdefault(user, [])

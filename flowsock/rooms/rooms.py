@@ -11,6 +11,7 @@ from flowsock.flows.shared import MutableSharedFlow
 from flowsock.rooms.others import Alone
 from flowsock.rooms.room import Room
 from flowsock.rooms.span import Span
+from flowsock.rooms.statistics import RoomsStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -114,6 +115,22 @@ class Rooms(Generic[T]):
 
     def __len__(self) -> int:
         return len(self._rooms)
+
+    def statistics(self) -> RoomsStatistics:
+        """Count the rooms, and who of this process is in them.
+
+        Law: nothing is counted for its sake.
+
+        >>> Rooms().statistics()
+        RoomsStatistics(rooms=0, users=0, members=0, lag=0)
+        """
+        rooms = self._rooms.values()
+        return RoomsStatistics(
+            rooms=len(rooms),
+            users=sum(len(tuple(room.users)) for room in rooms),
+            members=sum(room.members for room in rooms),
+            lag=max((room.messages.statistics().lag for room in rooms), default=0),
+        )
 
     async def span(self, control: MutableSharedFlow[Control[T]], *, heartbeat: float = 5.0) -> Never:
         """Share presence, `Room.send` and `Room.kick` with the same rooms in other processes; run it as a background job.

@@ -2,64 +2,84 @@
 
 from __future__ import annotations
 
-from operator import add
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections import Counter
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol
 
-from attrs import frozen
+from flowsock.sessions.routes.app_statistics import AppStatistics
+from flowsock.wire.close import CloseCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from flowsock.sessions.events.stream_registry import StreamStatistics
     from flowsock.sessions.session import Session
+    from flowsock.sessions.statistics import ConnectionStatistics
 
-_Counts: TypeAlias = tuple[int, int, int, int, int]
+
+class SessionWatcher(Protocol):
+    """Is told of sessions that come and go."""
+
+    def opened(self, session: Session[Any, Any], /) -> None:
+        """Learn that a session is being opened."""
+        ...
+
+    def closed(self, session: Session[Any, Any], /) -> None:
+        """Learn that a session is over."""
+        ...
 
 
-@frozen
-class AppStatistics:
-    """Count the sessions and the event streams of an app, and what passed through them since it was made.
+class _Totals:
+    """Add up the counts of sessions."""
 
-    Attributes:
-        sessions: Open now.
-        opened: Opened so far.
-        messages_received: Whole messages from peers.
-        messages_sent: Whole messages to peers.
-        bytes_received: Bytes read, frame headers included.
-        bytes_sent: Bytes written, frame headers included.
-        dropped: Messages lost to the policies for slow peers.
-        streams: The same of event streams.
-    """
+    __slots__ = ("bytes_received", "bytes_sent", "dropped", "messages_received", "messages_sent")
 
-    sessions: int
-    opened: int
-    messages_received: int
-    messages_sent: int
-    bytes_received: int
-    bytes_sent: int
-    dropped: int
-    streams: StreamStatistics
+    def __init__(self) -> None:
+        self.messages_received = 0
+        self.messages_sent = 0
+        self.bytes_received = 0
+        self.bytes_sent = 0
+        self.dropped = 0
+
+    def add(self, counts: ConnectionStatistics | _Totals) -> None:
+        self.messages_received += counts.messages_received
+        self.messages_sent += counts.messages_sent
+        self.bytes_received += counts.bytes_received
+        self.bytes_sent += counts.bytes_sent
+        self.dropped += counts.dropped
 
 
 class SessionRegistry:
-    """Know the open sessions."""
+    """Know the open sessions.
 
-    __slots__ = ("_closed", "_opened", "_sessions")
+    Attributes:
+        watchers: Who is told of sessions that come and go.
+    """
+
+    __slots__ = ("_closed", "_codes", "_opened", "_sessions", "watchers")
 
     def __init__(self) -> None:
+        self.watchers: list[SessionWatcher] = []
         self._sessions: set[Session[Any, Any]] = set()
         self._opened = 0
-        self._closed: _Counts = (0, 0, 0, 0, 0)
+        self._closed = _Totals()
+        self._codes: Counter[int] = Counter()
 
     def add(self, session: Session[Any, Any]) -> None:
         """Count a session that was opened."""
         self._sessions.add(session)
         self._opened += 1
+        for watcher in self.watchers:
+            watcher.opened(session)
 
     def discard(self, session: Session[Any, Any]) -> None:
         """Keep the counts of a session that ended."""
         self._sessions.discard(session)
-        self._closed = _sum(self._closed, _counts(session))
+        self._closed.add(session.statistics())
+        reason = session.close_reason
+        self._codes[CloseCode.CLOSED_ABNORMALLY if reason is None else reason.code] += 1
+        for watcher in self.watchers:
+            watcher.closed(session)
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -69,17 +89,30 @@ class SessionRegistry:
 
     def statistics(self, streams: StreamStatistics) -> AppStatistics:
         """Add up the counts of all sessions, open and ended, beside those of the streams."""
-        totals = self._closed
+        totals, pings = _Totals(), list[float]()
+        totals.add(self._closed)
+        queued = unsent = unsent_bytes = 0
         for session in self._sessions:
-            totals = _sum(totals, _counts(session))
-        return AppStatistics(len(self._sessions), self._opened, *totals, streams)
-
-
-def _counts(session: Session[Any, Any]) -> _Counts:
-    counts = session.statistics()
-    return counts.messages_received, counts.messages_sent, counts.bytes_received, counts.bytes_sent, counts.dropped
-
-
-def _sum(first: _Counts, second: _Counts) -> _Counts:
-    received, sent, bytes_received, bytes_sent, dropped = map(add, first, second)
-    return received, sent, bytes_received, bytes_sent, dropped
+            counts = session.statistics()
+            totals.add(counts)
+            queued += counts.queued
+            unsent += counts.unsent
+            unsent_bytes += counts.unsent_bytes
+            if counts.ping_round_trip is not None:
+                pings.append(counts.ping_round_trip)
+        return AppStatistics(
+            sessions=len(self._sessions),
+            opened=self._opened,
+            closed=MappingProxyType(dict(self._codes)),
+            messages_received=totals.messages_received,
+            messages_sent=totals.messages_sent,
+            bytes_received=totals.bytes_received,
+            bytes_sent=totals.bytes_sent,
+            dropped=totals.dropped,
+            queued=queued,
+            unsent=unsent,
+            unsent_bytes=unsent_bytes,
+            ping_round_trip=sorted(pings)[len(pings) // 2] if pings else None,
+            slowest_ping=max(pings, default=None),
+            streams=streams,
+        )

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from flowsock.scopes.restart import Restart
+    from flowsock.sessions.routes.app_statistics import AppStatistics
     from flowsock.sessions.routes.guards import GuardFunction
-    from flowsock.sessions.routes.registry import AppStatistics
     from flowsock.wire.request import Request
 
     H = TypeVar("H", bound=Callable[..., Awaitable[object]])

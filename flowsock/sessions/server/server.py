@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from contextlib import asynccontextmanager
 from sys import intern
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from anyio import move_on_after, sleep
@@ -25,6 +27,7 @@ from flowsock.sessions.server.handling import handling
 from flowsock.sessions.server.seats import Seats
 from flowsock.sessions.server.server_config import ServerConfig
 from flowsock.sessions.server.server_handshake import ServerHandshake
+from flowsock.sessions.server.server_statistics import ServerStatistics
 from flowsock.sessions.terms import Terms
 from flowsock.wire.close import CloseCode, CloseReason
 from flowsock.wire.handshake import accept_response
@@ -67,6 +70,7 @@ class Server:
 
     __slots__ = (
         "_answering",
+        "_answers",
         "_app",
         "_clock",
         "_config",
@@ -94,6 +98,7 @@ class Server:
         self._open: dict[Session[Any, Any], float] = {}
         self._streams: dict[EventStream, float] = {}
         self._answering: set[ServerHandshake] = set()
+        self._answers: Counter[int] = Counter()
         self._stopping = False
         self._idle = WaitingRoom()
 
@@ -131,6 +136,15 @@ class Server:
         """Count the event streams that this server has open."""
         return len(self._streams)
 
+    def statistics(self) -> ServerStatistics:
+        """Count what the server is doing, and its answers; what passed through an app, `App.statistics` tells."""
+        return ServerStatistics(
+            sessions=len(self._open),
+            streams=len(self._streams),
+            handshakes=len(self.unfinished),
+            answers=MappingProxyType(dict(self._answers)),
+        )
+
     def greet(self) -> ServerHandshake | None:
         """Begin the handshake of a new connection; ``None`` where there is no room even to say that there is none."""
         config, limit = self._config, self._config.max_handshakes
@@ -164,6 +178,7 @@ class Server:
 
     def _answer(self, handshake: ServerHandshake, request: Request, response: Response) -> None:
         handshake.answer(response, head_only=request.method == "HEAD")
+        self._answers[response.status] += 1
         if self._config.access_log:
             log_response(request, response, self._clock.time() - handshake.since)
 

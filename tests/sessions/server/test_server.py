@@ -445,3 +445,22 @@ async def test_connecting_and_leaving_many_times_leaves_nothing(caplog: pytest.L
         await until(lambda: len(os.listdir("/proc/self/fd")) <= descriptors)
         assert not server.unfinished
     assert failures(caplog) == []
+
+
+async def test_a_server_counts_what_it_does_and_how_it_answered() -> None:
+    app = App()
+    app.get("/")(lambda: "hello")
+
+    @app.websocket("/session")
+    async def handler(session: Session) -> None:
+        await session.incoming.collect()
+
+    async with serve(app, port=0) as server:
+        for target in ("/", "/", "/nowhere"):
+            async with raw_peer(server) as peer:
+                await peer.send(request_head("GET", target))
+                await peer.raw_rest()
+        async with open_peer(server, "/session"), raw_peer(server):
+            await until(lambda: server.statistics().handshakes == 1)
+            now = server.statistics()
+            assert (now.sessions, now.streams, dict(now.answers)) == (1, 0, {200: 2, 404: 1})

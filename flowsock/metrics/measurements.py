@@ -1,0 +1,123 @@
+"""Statistics as measurements: every name that there is, on one page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowsock.metrics.measurement import Kind, Measurement, Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import TypeVar
+
+    from flowsock.brokers.statistics import BrokerStatistics, TopicStatistics
+    from flowsock.channels.statistics import ChannelStatistics
+    from flowsock.flows.statistics import SharedFlowStatistics
+    from flowsock.rooms.statistics import RoomsStatistics
+    from flowsock.sessions.routes.app_statistics import AppStatistics
+
+    S = TypeVar("S")
+
+
+def of_app(now: AppStatistics) -> Iterator[Measurement]:
+    """Give what an app's statistics tell."""
+    yield _level("sessions.open", "Open sessions.", now.sessions)
+    yield _counter("sessions.opened", "Sessions that were opened.", now.opened)
+    closed = tuple(Sample(count, {"code": str(code)}) for code, count in sorted(now.closed.items()))
+    yield Measurement("sessions.closed", Kind.COUNTER, "", "Sessions that ended, by their close code.", closed)
+    yield _counter("messages.received", "Whole messages from peers.", now.messages_received)
+    yield _counter("messages.sent", "Whole messages to peers.", now.messages_sent)
+    yield _counter("messages.dropped", "Messages lost to the policies for slow peers.", now.dropped)
+    yield _counter("wire.received", "Bytes read from the connections of sessions.", now.bytes_received, "By")
+    yield _counter("wire.sent", "Bytes written to the connections of sessions.", now.bytes_sent, "By")
+    yield _level("messages.queued", "Messages that wait for handlers.", now.queued)
+    yield _level("messages.unsent", "Messages that wait for slow peers.", now.unsent)
+    yield _level("wire.unsent", "Bytes that wait for peers.", now.unsent_bytes, "By")
+    pings = (("median", now.ping_round_trip), ("slowest", now.slowest_ping))
+    trips = tuple(Sample(seconds, {"which": which}) for which, seconds in pings if seconds is not None)
+    yield Measurement("ping.round_trip", Kind.GAUGE, "s", "Round trips of the last pings of the open sessions.", trips)
+    yield from _of_streams(now)
+
+
+def _of_streams(now: AppStatistics) -> Iterator[Measurement]:
+    streams = now.streams
+    yield _level("event_streams.open", "Open event streams.", streams.open)
+    yield _counter("event_streams.opened", "Event streams that were opened.", streams.opened)
+    yield _counter("events.sent", "Events and comments of handlers.", streams.events_sent)
+    yield _counter("events.dropped", "Events lost to the policies for slow clients.", streams.dropped)
+    yield _level("events.unsent", "Events that wait for slow clients.", streams.unsent)
+    yield _counter("event_streams.sent", "Bytes of content of event streams.", streams.bytes_sent, "By")
+    yield _level("event_streams.unsent", "Bytes that wait for clients of event streams.", streams.unsent_bytes, "By")
+
+
+def of_lag(seconds: float | None) -> Iterator[Measurement]:
+    """Give how late an event loop was."""
+    samples = () if seconds is None else (Sample(seconds),)
+    yield Measurement("event_loop.lag", Kind.GAUGE, "s", "The longest time that a timer was late, lately.", samples)
+
+
+def of_flows(now: Mapping[str, SharedFlowStatistics]) -> Iterator[Measurement]:
+    """Give what the statistics of shared flows tell, by their names."""
+    if now:
+        yield _each("flow.emitted", Kind.COUNTER, "Values emitted.", now, lambda each: each.emitted)
+        yield _each("flow.dropped", Kind.COUNTER, "Values lost to the overflow policy.", now, lambda each: each.dropped)
+        yield _each("flow.collectors", Kind.LEVEL, "Collectors.", now, lambda each: each.collectors)
+        yield _each("flow.lag", Kind.GAUGE, "Values the slowest collector is behind.", now, lambda each: each.lag)
+        yield _each("flow.suspended", Kind.LEVEL, "Emitters that wait for the slowest.", now, lambda each: each.suspended)
+
+
+def of_topics(now: Mapping[str, TopicStatistics]) -> Iterator[Measurement]:
+    """Give what the statistics of a broker's topics tell beyond those of other shared flows, by their names."""
+    if now:
+        yield _each("topic.received", Kind.COUNTER, "Messages from the broker.", now, lambda each: each.received)
+        yield _each("topic.duplicates", Kind.COUNTER, "Messages that came again.", now, lambda each: each.duplicates)
+        yield _each("topic.junk", Kind.COUNTER, "What was no message of the type.", now, lambda each: each.junk)
+        yield _each("topic.oversized", Kind.COUNTER, "Messages above the limit.", now, lambda each: each.oversized)
+        yield _each("topic.lost", Kind.COUNTER, "Messages known to be missing.", now, lambda each: each.lost)
+        yield _each("topic.gaps", Kind.COUNTER, "Times that messages were missing.", now, lambda each: each.gaps)
+        yield _each("topic.waiting", Kind.LEVEL, "Messages that wait for collectors.", now, lambda each: each.waiting)
+
+
+def of_brokers(now: Mapping[str, BrokerStatistics]) -> Iterator[Measurement]:
+    """Give what the statistics of brokers tell, by their names."""
+    if now:
+        yield _each("broker.published", Kind.COUNTER, "Acknowledged messages.", now, lambda each: each.published, "broker")
+        yield _each("broker.refused", Kind.COUNTER, "Messages it did not want.", now, lambda each: each.refused, "broker")
+        yield _each("broker.dropped", Kind.COUNTER, "Messages lost to the policy.", now, lambda each: each.dropped, "broker")
+        yield _each("broker.waiting", Kind.LEVEL, "Messages not acknowledged.", now, lambda each: each.waiting, "broker")
+        yield _each("broker.connections", Kind.COUNTER, "Connections opened.", now, lambda each: each.connections, "broker")
+
+
+def of_rooms(now: Mapping[str, RoomsStatistics]) -> Iterator[Measurement]:
+    """Give what the statistics of rooms tell, by the names of what they belong to together."""
+    if now:
+        yield _each("rooms.open", Kind.LEVEL, "Rooms that somebody is in.", now, lambda each: each.rooms, "rooms")
+        yield _each("rooms.users", Kind.LEVEL, "Users in rooms.", now, lambda each: each.users, "rooms")
+        yield _each("rooms.members", Kind.LEVEL, "Sessions in rooms.", now, lambda each: each.members, "rooms")
+        yield _each("rooms.lag", Kind.GAUGE, "Messages the slowest is behind.", now, lambda each: each.lag, "rooms")
+
+
+def of_channels(now: Mapping[str, ChannelStatistics]) -> Iterator[Measurement]:
+    """Give what the statistics of channels tell, by their names."""
+    if now:
+        yield _each("channel.size", Kind.LEVEL, "Values in the buffer.", now, lambda each: each.size, "channel")
+        yield _each("channel.senders", Kind.LEVEL, "Senders that wait.", now, lambda each: each.waiting_senders, "channel")
+        yield _each(
+            "channel.receivers", Kind.LEVEL, "Receivers that wait.", now, lambda each: each.waiting_receivers, "channel"
+        )
+        yield _each("channel.dropped", Kind.COUNTER, "Values lost to the policy.", now, lambda each: each.dropped, "channel")
+
+
+def _counter(name: str, description: str, value: float, unit: str = "") -> Measurement:
+    return Measurement(name, Kind.COUNTER, unit, description, (Sample(value),))
+
+
+def _level(name: str, description: str, value: float, unit: str = "") -> Measurement:
+    return Measurement(name, Kind.LEVEL, unit, description, (Sample(value),))
+
+
+def _each(
+    name: str, kind: Kind, description: str, now: Mapping[str, S], value: Callable[[S], float], label: str = "flow"
+) -> Measurement:
+    samples = tuple(Sample(value(each), {label: which}) for which, each in now.items())
+    return Measurement(name, kind, "", description, samples)
