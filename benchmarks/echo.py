@@ -27,6 +27,7 @@ _GRACE: Final = 5.0
 _PICOWS: Final = "picows callbacks"
 _WEBSOCKETS: Final = "websockets"
 _ITERATED: Final = "flowsock, async for"
+_TYPED: Final = "flowsock, typed"
 
 
 @frozen
@@ -49,6 +50,9 @@ class Shape:
         messages: How many are measured in a round.
         gates: What is demanded.
         connections: How many clients there are.
+        rows: Which servers are measured.
+        reference: The row that the others are compared with.
+        text: Whether a message is a JSON object as text, and not bytes.
     """
 
     title: str
@@ -57,6 +61,9 @@ class Shape:
     messages: int
     gates: tuple[Gate, ...]
     connections: int = 64
+    rows: tuple[str, ...] = (OURS, _ITERATED, _PICOWS, _WEBSOCKETS)
+    reference: str = _PICOWS
+    text: bool = False
 
 
 @frozen
@@ -70,6 +77,7 @@ class Cores:
 PEERS: Final = (
     Peer(OURS, "collect", "flowsock"),
     Peer(_ITERATED, "iterate", "flowsock"),
+    Peer(_TYPED, "typed", "flowsock"),
     Peer(_PICOWS, "picows", "picows"),
     Peer(_WEBSOCKETS, "websockets", "websockets"),
 )
@@ -83,6 +91,26 @@ SHAPES: Final = (
     ),
     Shape("32 B, 16 in flight on each", 16, 32, 100_000, (Gate(OURS, _PICOWS, most=0.5),)),
     Shape("8 KiB ping-pong", 1, 8192, 20_000, (Gate(OURS, _PICOWS, most=1.2),)),
+    Shape(
+        "32 B of JSON ping-pong",
+        1,
+        32,
+        30_000,
+        (Gate(_TYPED, OURS, most=1.5),),
+        rows=(OURS, _TYPED),
+        reference=OURS,
+        text=True,
+    ),
+    Shape(
+        "32 B of JSON, 16 in flight on each",
+        16,
+        32,
+        100_000,
+        (Gate(_TYPED, OURS, most=1.5),),
+        rows=(OURS, _TYPED),
+        reference=OURS,
+        text=True,
+    ),
 )
 
 
@@ -96,13 +124,16 @@ def measure(effort: Effort, shapes: Sequence[Shape] = SHAPES) -> list[Table]:
         raise NotImplementedError("echo needs Linux: it reads the server's processor time from /proc, and loads it by epoll")
     missing = missing_packages([peer.package for peer in PEERS])
     peers = [peer for peer in PEERS if peer.package not in missing]
-    blocks: dict[Shape, dict[str, list[dict[str, int]]]] = {shape: {peer.row: [] for peer in peers} for shape in shapes}
+    blocks: dict[Shape, dict[str, list[dict[str, int]]]] = {
+        shape: {peer.row: [] for peer in peers if peer.row in shape.rows} for shape in shapes
+    }
     cores = _cores()
     for _ in range(effort.rounds):
         for peer in peers:
             with running_server(peer.server, cores.server) as (port, pid):
                 for shape in shapes:
-                    blocks[shape][peer.row].append(_load(shape, effort, port, pid, cores.load))
+                    if peer.row in shape.rows:
+                        blocks[shape][peer.row].append(_load(shape, effort, port, pid, cores.load))
         peers.append(peers.pop(0))
     return [_table(effort, shape, blocks[shape], missing, cores) for shape in shapes]
 
@@ -140,7 +171,8 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 def _load(shape: Shape, effort: Effort, port: int, pid: int, core: int) -> dict[str, int]:
     messages = effort.scaled(shape.messages)
-    numbers = (port, pid, shape.connections, shape.in_flight, shape.size, max(messages // 4, 1), messages, core)
+    warm_up = max(messages // 4, 1)
+    numbers = (port, pid, shape.connections, shape.in_flight, shape.size, warm_up, messages, core, int(shape.text))
     command = [sys.executable, "-m", "benchmarks.load", *map(str, numbers)]
     # run() kills the child when the time is up or an error comes.
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=_DEADLINE, check=True)
@@ -154,13 +186,14 @@ def _table(
     rows = {row: [each["server_ns"] / each["messages"] / 1000 for each in mine] for row, mine in blocks.items()}
     where = f"server on core {cores.server}, load on core {cores.load}" if cores.server >= 0 else "not pinned to cores"
     notes = (
-        f"Processor time of the server process, all threads, from /proc; {loop_name()}; {where}; 127.0.0.1; binary messages;",
+        f"Processor time of the server process, all threads, from /proc; {loop_name()}; {where}; 127.0.0.1;",
+        f"{'text' if shape.text else 'binary'} messages;",
         f"flowsock reads frames in {'Python' if compiled_reader() is None else 'C'};",
         "a fresh server process for every row and round. How busy the generator was, and the server (of one core):",
         ", ".join(f"{row} {_busy(mine, 'own_ns')} / {_busy(mine, 'server_ns')}" for row, mine in blocks.items()) + ".",
     )
     title = f"echo, {shape.connections} connections, {shape.title} ({effort.scaled(shape.messages):,} messages a round)"
-    reference = _PICOWS if _PICOWS in rows else OURS
+    reference = shape.reference if shape.reference in rows else OURS
     return Table(title, "µs per message", reference, rows, shape.gates, missing, notes)
 
 

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from flowsock import App, BufferOverflow, MutableSharedFlow, Session
+
+
+class Said(Struct):
+    """What is echoed by those who know its type."""
+
+    text: str
+
 
 collecting = App()
 iterating = App()
+typed = App()
 chatting = App()
 messages: MutableSharedFlow[str | bytes] = MutableSharedFlow(extra_buffer_capacity=64)
 
@@ -21,6 +31,12 @@ async def iterate(session: Session) -> None:
     """Echo by a loop."""
     async for message in session.incoming:
         await session.send(message)
+
+
+@typed.websocket("/echo")
+async def collect_typed(session: Session[Said, Said]) -> None:
+    """Echo by a pipeline, and know what."""
+    await session.incoming.collect(session.send)
 
 
 @chatting.websocket("/echo")

@@ -44,6 +44,16 @@ async def serve_iterating() -> AsyncIterator[int]:
 
 
 @asynccontextmanager
+async def serve_typed() -> AsyncIterator[int]:
+    """Serve flowsock, the pipeline over messages that are decoded and encoded."""
+    from benchmarks.echo_apps import typed
+    from flowsock import serve
+
+    async with serve(typed, host=_HOST, port=0, drain_timeout=1) as server:
+        yield server.port
+
+
+@asynccontextmanager
 async def serve_chatting() -> AsyncIterator[int]:
     """Serve flowsock, a chat: everybody gets what anybody says."""
     from benchmarks.echo_apps import chatting
@@ -87,6 +97,7 @@ async def serve_websockets() -> AsyncIterator[int]:
 SERVERS: Final[dict[str, Callable[[], Serving]]] = {
     "collect": serve_collecting,
     "iterate": serve_iterating,
+    "typed": serve_typed,
     "chat": serve_chatting,
     "picows": serve_picows,
     "websockets": serve_websockets,

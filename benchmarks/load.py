@@ -1,7 +1,8 @@
 """The load generator: a process that keeps echoes in flight and reads the server's processor time.
 
-``python -m benchmarks.load PORT PID CONNECTIONS IN_FLIGHT SIZE WARM_UP MESSAGES CORE`` prints one line of JSON. The frames are
-made beforehand, and of the replies only the bytes are counted, so that it costs less than any server. Linux only.
+``python -m benchmarks.load PORT PID CONNECTIONS IN_FLIGHT SIZE WARM_UP MESSAGES CORE JSON`` prints one line of JSON. What it
+sends is bytes if ``JSON`` is 0, and if it is 1 an object, as text. The frames are made beforehand, and of the replies only the
+bytes are counted, so that it costs less than any server. Linux only.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Final
 
 _DEADLINE: Final = 10.0
 _MASK: Final = b"\x1b\x5a\xc3\x96"
+_TEXT: Final = 0x81
 _BINARY: Final = 0x82
 CLOSE: Final = b"\x88\x82" + _MASK + bytes((0x03 ^ _MASK[0], 0xE8 ^ _MASK[1]))
 _FAREWELL: Final = 2.0
@@ -57,22 +59,29 @@ def cpu_ns(pid: int) -> int:
         return (int(fields[11]) + int(fields[12])) * _NS // os.sysconf("SC_CLK_TCK")
 
 
-def masked_frame(payload: bytes) -> bytes:
-    """Write a client's binary frame."""
+def json_object(size: int) -> bytes:
+    """Write an object of so many bytes, with one member."""
+    around = b'{"text":"', b'"}'
+    return (b"x" * (size - sum(map(len, around)))).join(around)
+
+
+def masked_frame(payload: bytes, *, text: bool = False) -> bytes:
+    """Write a client's frame."""
     pattern = _MASK * (len(payload) // 4 + 1)
     body = bytes(one ^ other for one, other in zip(payload, pattern, strict=False))
-    return _header(len(payload), 0x80) + _MASK + body
+    return _header(len(payload), 0x80, text=text) + _MASK + body
 
 
-def reply_frame(payload: bytes) -> bytes:
+def reply_frame(payload: bytes, *, text: bool = False) -> bytes:
     """Write the frame in which a server echoes the payload."""
-    return _header(len(payload), 0) + payload
+    return _header(len(payload), 0, text=text) + payload
 
 
-def _header(size: int, mask_bit: int) -> bytes:
+def _header(size: int, mask_bit: int, *, text: bool) -> bytes:
+    first = _TEXT if text else _BINARY
     if size < 126:
-        return bytes((_BINARY, mask_bit | size))
-    return bytes((_BINARY, mask_bit | 126)) + size.to_bytes(2)
+        return bytes((first, mask_bit | size))
+    return bytes((first, mask_bit | 126)) + size.to_bytes(2)
 
 
 def opened(port: int) -> socket.socket:
@@ -101,10 +110,10 @@ def opened(port: int) -> socket.socket:
 class Generator:
     """Keep so many echoes in flight on each of so many connections."""
 
-    def __init__(self, port: int, connections: int, in_flight: int, size: int) -> None:
-        payload = bytes(index * 7 & 0xFF for index in range(size))
-        self._frame = masked_frame(payload)
-        self._reply = reply_frame(payload)
+    def __init__(self, port: int, connections: int, in_flight: int, size: int, *, text: bool) -> None:
+        payload = json_object(size) if text else bytes(index * 7 & 0xFF for index in range(size))
+        self._frame = masked_frame(payload, text=text)
+        self._reply = reply_frame(payload, text=text)
         self._batches = [self._frame * count for count in range(in_flight + 1)]
         self._in_flight = in_flight
         self._buffer = bytearray(1 << 18)
@@ -202,10 +211,10 @@ def measure(generator: Generator, pid: int, warm_up: int, messages: int) -> Meas
 
 def main(arguments: list[str]) -> None:
     """Run one block, as the module's docstring says."""
-    port, pid, connections, in_flight, size, warm_up, messages, core = map(int, arguments)
+    port, pid, connections, in_flight, size, warm_up, messages, core, text = map(int, arguments)
     if core >= 0:
         os.sched_setaffinity(0, {core})
-    generator = Generator(port, connections, in_flight, size)
+    generator = Generator(port, connections, in_flight, size, text=bool(text))
     try:
         measured = measure(generator, pid, warm_up, messages)
     finally:

@@ -9,8 +9,10 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from benchmarks.load import masked_frame
+from benchmarks.echo_apps import Said
+from benchmarks.load import json_object, masked_frame
 from flowsock import MutableSharedFlow, as_flow, coroutine_scope
+from flowsock.codecs.translation import translations
 from flowsock.sessions.config import WebSocketConfig
 from flowsock.sessions.terms import Terms
 from flowsock.wire.headers import Headers
@@ -43,9 +45,9 @@ class NullTransport:
         return default
 
 
-def _session(transport: NullTransport) -> Session[Any, Any]:
+def _session(transport: NullTransport, types: tuple[type, ...]) -> Session[Any, Any]:
     request = Request("GET", "/", Headers([("host", "localhost")]))
-    terms = Terms(request=request, config=WebSocketConfig())
+    terms = Terms(request=request, config=WebSocketConfig(), translation=translations(types).default)
     return terms.session(cast("Transport", transport), asyncio.get_running_loop())
 
 
@@ -56,13 +58,13 @@ async def _receive(session: Session[Any, Any], count: int, data: bytes) -> None:
             await asyncio.sleep(0)
 
 
-async def echo(count: int, size: int = 32) -> None:
+async def echo(count: int, size: int = 32, frame: bytes | None = None, types: tuple[type, ...] = ()) -> None:
     """Echo by a pipeline."""
-    session, transport = _opened()
+    session, transport = _opened(types)
     async with coroutine_scope() as scope:
         session.incoming.on_each(session.send).launch_in(scope)
         await asyncio.sleep(0)
-        await _receive(session, count, masked_frame(bytes(size)))
+        await _receive(session, count, frame or masked_frame(bytes(size)))
         scope.cancel()
     assert transport.written >= count * size
 
@@ -70,6 +72,16 @@ async def echo(count: int, size: int = 32) -> None:
 async def large_echo(count: int) -> None:
     """Echo 8 KiB by a pipeline."""
     await echo(count, 8192)
+
+
+async def json_echo(count: int) -> None:
+    """Echo JSON by a pipeline, as text."""
+    await echo(count, 32, masked_frame(json_object(32), text=True))
+
+
+async def typed_echo(count: int) -> None:
+    """Echo JSON by a pipeline, decoded and encoded."""
+    await echo(count, 32, masked_frame(json_object(32), text=True), (Said, Said))
 
 
 async def iterated_echo(count: int) -> None:
@@ -116,15 +128,17 @@ async def cold_flow(count: int) -> None:
     await as_flow(range(count)).map(lambda n: n * 3).map(lambda n: n + 1).filter(lambda n: n & 1 == 0).collect(add)
 
 
-def _opened() -> tuple[Session[Any, Any], NullTransport]:
+def _opened(types: tuple[type, ...] = ()) -> tuple[Session[Any, Any], NullTransport]:
     transport = NullTransport()
-    return _session(transport), transport
+    return _session(transport, types), transport
 
 
 PATHS: Final[dict[str, Path]] = {
     "echo": echo,
     "echo, async for": iterated_echo,
     "echo of 8 KiB": large_echo,
+    "echo of JSON": json_echo,
+    "echo of JSON, typed": typed_echo,
     "fan-out to a session": fan_out,
     "element of a cold flow": cold_flow,
 }

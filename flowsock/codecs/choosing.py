@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, get_args
 
-from flowsock.codecs.encode_once import EncodeOnce
+from flowsock.codecs.hashing import is_hashable
 from flowsock.codecs.immutable import is_pydantic
 from flowsock.codecs.message_codec import MessageCodec, MessageFormat
 from flowsock.codecs.plain import PlainCodec, plain_kinds
@@ -21,9 +21,7 @@ def codec_for(annotation: Any, setting: CodecSetting | str = MessageFormat.JSON)
     """Give the codec of a message type.
 
     Laws: ``str``, ``bytes`` and their union pass as they are, in any format. For everything else the type chooses the library:
-    pydantic for its models and for what contains them, msgspec for the rest. The same type has the same codec, so that a
-    message that cannot change is encoded once however many sessions it goes to; one that can is encoded each time. A message
-    cannot change if its class is frozen, and all its fields are of such types: numbers, text, tuples, frozen classes, …
+    pydantic for its models and for what contains them, msgspec for the rest. The same type has the same codec.
 
     Args:
         annotation: ``str``, ``bytes``, what JSON is made of (``dict``, ``list``, ``int``, a ``TypedDict``, …), a msgspec
@@ -46,23 +44,15 @@ def codec_for(annotation: Any, setting: CodecSetting | str = MessageFormat.JSON)
     """
     if isinstance(setting, str):
         setting = MessageFormat(setting)
-    return (_made if _is_hashable(annotation) and _is_hashable(setting) else _make)(annotation, setting)
+    return (_made if is_hashable(annotation) and is_hashable(setting) else _make)(annotation, setting)
 
 
 def _make(annotation: Any, setting: CodecSetting) -> MessageCodec[Any]:
     kinds = plain_kinds(annotation)
-    return EncodeOnce(_choose(annotation, setting)) if kinds is None else PlainCodec(kinds)
+    return _choose(annotation, setting) if kinds is None else PlainCodec(kinds)
 
 
 _made: Final = cast("Callable[[Any, CodecSetting], MessageCodec[Any]]", lru_cache(maxsize=1024)(_make))
-
-
-def _is_hashable(value: object) -> bool:
-    try:
-        hash(value)
-    except TypeError:
-        return False
-    return True
 
 
 def _choose(annotation: Any, setting: CodecSetting) -> MessageCodec[Any]:

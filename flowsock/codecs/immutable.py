@@ -6,7 +6,6 @@ from dataclasses import is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Final, Literal, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -20,7 +19,6 @@ _ATOMS: Final[frozenset[Any]] = frozenset(
 _WRAPPERS: Final = (Annotated, UnionType, Union, tuple, frozenset)
 
 
-@lru_cache(maxsize=1024)
 def is_immutable(kind: type[Any]) -> bool:
     """Tell whether an object of a class cannot change, nor anything that it holds, by what its annotations say."""
     return _is_immutable(kind, frozenset())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import UnionType
 from typing import Any, Final, TypeAlias, Union, cast, get_args, get_origin
 
 from attrs import field, frozen
 
 from flowsock.codecs.choosing import CodecSetting, codec_for
+from flowsock.codecs.encode_once import encode_once
 from flowsock.codecs.message_codec import MessageCodec, MessageFormat
 from flowsock.codecs.plain import PLAIN, PlainCodec
 from flowsock.codecs.undecodable import Undecodable
@@ -24,11 +25,13 @@ class Translation:
     Args:
         incoming: Of what the peer sends.
         outgoing: Of what is sent to it.
+        encode: Encodes that, once if it goes to many sessions.
         tells_undecodable: Whether `Undecodable` is one of the incoming messages.
     """
 
     incoming: MessageCodec[Any]
     outgoing: MessageCodec[Any]
+    encode: Callable[[Any], str | bytes]
     tells_undecodable: bool = False
 
     @property
@@ -42,7 +45,8 @@ class Translation:
         return isinstance(self.incoming, PlainCodec) and isinstance(self.outgoing, PlainCodec) and not self.tells_undecodable
 
 
-AS_THEY_ARE: Final = Translation(PlainCodec(PLAIN), PlainCodec(PLAIN))
+_plain: Final = PlainCodec(PLAIN)
+AS_THEY_ARE: Final = Translation(_plain, _plain, _plain.encode)
 """Text and bytes, both ways."""
 
 
@@ -84,7 +88,8 @@ def _translation(types: tuple[Any, ...], setting: CodecSetting) -> Translation:
         return AS_THEY_ARE
     incoming, tells_undecodable = _without_undecodable(types[0])
     outgoing = types[1] if len(types) > 1 else str | bytes
-    return Translation(codec_for(incoming, setting), codec_for(outgoing, setting), tells_undecodable)
+    codec = codec_for(outgoing, setting)
+    return Translation(codec_for(incoming, setting), codec, encode_once(outgoing, codec), tells_undecodable)
 
 
 def _without_undecodable(annotation: Any) -> tuple[Any, bool]:

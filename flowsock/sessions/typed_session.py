@@ -26,7 +26,7 @@ class TypedSession(Session[In, Out]):
 
     def __init__(self, terms: Terms, transport: Transport, clock: Clock, codec: ConnectionCodec) -> None:
         super().__init__(terms, transport, clock, codec)
-        self._encode = terms.translation.outgoing.encode
+        self._encode = terms.translation.encode
         if terms.config.on_undecodable is not None and not terms.translation.tells_undecodable:
             self.incoming = self.incoming.transform(self._answer_undecodable)
 

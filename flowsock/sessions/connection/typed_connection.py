@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from flowsock.codecs.undecodable import Undecodable
 from flowsock.sessions.connection.connection import Connection
@@ -12,12 +12,14 @@ from flowsock.wire.close import CloseCode, CloseReason
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from flowsock.errors import SessionAborted
     from flowsock.sessions.connection.connection_codec import ConnectionCodec
     from flowsock.sessions.connection.transport import Clock, Transport
     from flowsock.sessions.terms import Terms
     from flowsock.wire.frames import Event
 
 _logger = logging.getLogger("flowsock")
+_NOTHING: Final[frozenset[type]] = frozenset()
 
 
 class TypedConnection(Connection):
@@ -35,38 +37,43 @@ class TypedConnection(Connection):
     ) -> None:
         super().__init__(terms, transport, clock, codec, on_gone=on_gone)
         translation = terms.translation
-        self._decode = translation.incoming.decode
+        self._decode: Callable[[Any], Any] = translation.incoming.decode
         self._kinds = translation.accepts
         self._path = terms.request.path
         self._tells_undecodable = translation.tells_undecodable or terms.config.on_undecodable is not None
         # Nothing is for the handler as it comes.
-        self.accepts = frozenset[type]()
+        self.accepts = _NOTHING
 
     def _other(self, event: Event) -> None:
-        if not isinstance(event, str | bytes):
-            self._control(event)
-        elif self.is_open:
+        if type(event) in self._kinds:
             self._messages_received += 1
-            self._take(event)
-
-    def _take(self, data: str | bytes) -> None:
-        if type(data) not in self._kinds:
-            kind = "text" if isinstance(data, str) else "binary"
-            self._refuse(Undecodable(data, f"{kind} messages are not accepted here", CloseCode.CANNOT_ACCEPT), None)
-            return
-        try:
-            message = self._decode(data)
-        except ValueError as error:
-            self._refuse(Undecodable(data, str(error)), error)
-        except Exception as error:
-            _logger.exception("the codec of %r failed", self._path)
-            self._fail(CloseReason(CloseCode.INTERNAL_ERROR), error)
+            try:
+                message = self._decode(event)
+            except Exception as error:
+                self._undecoded(event, error)
+            else:
+                self._deliver(message)
+        elif isinstance(event, str | bytes) and self.is_open:
+            self._messages_received += 1
+            kind = "text" if isinstance(event, str) else "binary"
+            self._refuse(Undecodable(event, f"{kind} messages are not accepted here", CloseCode.CANNOT_ACCEPT), None)
         else:
-            self._deliver(message)
+            super()._other(event)
+
+    def _finish(self, reason: CloseReason, error: SessionAborted | None) -> None:
+        self._kinds = _NOTHING
+        super()._finish(reason, error)
 
     def _deliver(self, message: object) -> None:
         if not self.messages.hand(message):
             self._queue(message)
+
+    def _undecoded(self, data: Any, error: Exception) -> None:
+        if isinstance(error, ValueError):
+            self._refuse(Undecodable(data, str(error)), error)
+            return
+        _logger.error("the codec of %r failed", self._path, exc_info=error)
+        self._fail(CloseReason(CloseCode.INTERNAL_ERROR), error)
 
     def _refuse(self, undecodable: Undecodable, cause: ValueError | None) -> None:
         if self._tells_undecodable:
