@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import evolve
 
-from benchmarks import echo, flows, hot, instructions, memory
+from benchmarks import echo, flows, hot, instructions, memory, startup
 from benchmarks.measuring import QUICK, Effort
 from benchmarks.report import as_json, header_text, table_text
 
@@ -30,6 +30,7 @@ _AREAS: Final[dict[str, Callable[[Effort], list[Table]]]] = {
     "hot": _measure_hot,
     "echo": echo.measure,
     "memory": memory.measure,
+    "startup": startup.measure,
     "instructions": instructions.measure,
 }
 

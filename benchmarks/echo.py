@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from benchmarks.measuring import OURS, Gate, Table, loop_name, missing_packages
+from benchmarks.measuring import OURS, Gate, Table, loop_name, present
 from flowsock.wire.reading import compiled_reader
 
 if TYPE_CHECKING:
@@ -26,17 +26,22 @@ _DEADLINE: Final = 120.0
 _GRACE: Final = 5.0
 _PICOWS: Final = "picows callbacks"
 _WEBSOCKETS: Final = "websockets"
+_AIOHTTP: Final = "aiohttp"
+_UVICORN: Final = "uvicorn, Starlette"
+_TORNADO: Final = "tornado"
+_SOCKETIFY: Final = "socketify"
 _ITERATED: Final = "flowsock, async for"
+_UNTYPED: Final = (OURS, _ITERATED, _PICOWS, _WEBSOCKETS, _AIOHTTP, _UVICORN, _TORNADO, _SOCKETIFY)
 _TYPED: Final = "flowsock, typed"
 
 
 @frozen
 class Peer:
-    """Name a server, the row it gets, and the package that it needs."""
+    """Name a server, the row it gets, and the packages that it needs."""
 
     row: str
     server: str
-    package: str
+    needs: tuple[str, ...] = ()
 
 
 @frozen
@@ -61,7 +66,7 @@ class Shape:
     messages: int
     gates: tuple[Gate, ...]
     connections: int = 64
-    rows: tuple[str, ...] = (OURS, _ITERATED, _PICOWS, _WEBSOCKETS)
+    rows: tuple[str, ...] = _UNTYPED
     reference: str = _PICOWS
     text: bool = False
 
@@ -75,11 +80,15 @@ class Cores:
 
 
 PEERS: Final = (
-    Peer(OURS, "collect", "flowsock"),
-    Peer(_ITERATED, "iterate", "flowsock"),
-    Peer(_TYPED, "typed", "flowsock"),
-    Peer(_PICOWS, "picows", "picows"),
-    Peer(_WEBSOCKETS, "websockets", "websockets"),
+    Peer(OURS, "collect"),
+    Peer(_ITERATED, "iterate"),
+    Peer(_TYPED, "typed"),
+    Peer(_PICOWS, "picows", ("picows",)),
+    Peer(_WEBSOCKETS, "websockets", ("websockets",)),
+    Peer(_AIOHTTP, "aiohttp", ("aiohttp",)),
+    Peer(_UVICORN, "uvicorn", ("uvicorn", "starlette", "websockets")),
+    Peer(_TORNADO, "tornado", ("tornado",)),
+    Peer(_SOCKETIFY, "socketify", ("socketify",)),
 )
 SHAPES: Final = (
     Shape(
@@ -87,7 +96,11 @@ SHAPES: Final = (
         1,
         32,
         30_000,
-        (Gate(OURS, _PICOWS, most=1.15), Gate(OURS, _WEBSOCKETS, most=0.5), Gate(_ITERATED, _PICOWS, most=1.4)),
+        (
+            Gate(OURS, _PICOWS, most=1.15),
+            *(Gate(OURS, peer, most=0.5) for peer in (_WEBSOCKETS, _AIOHTTP, _UVICORN)),
+            Gate(_ITERATED, _PICOWS, most=1.4),
+        ),
     ),
     Shape("32 B, 16 in flight on each", 16, 32, 100_000, (Gate(OURS, _PICOWS, most=0.5),)),
     Shape("8 KiB ping-pong", 1, 8192, 20_000, (Gate(OURS, _PICOWS, most=1.2),)),
@@ -122,12 +135,11 @@ def measure(effort: Effort, shapes: Sequence[Shape] = SHAPES) -> list[Table]:
     """
     if not (Path("/proc/self/stat").exists() and sys.platform == "linux"):
         raise NotImplementedError("echo needs Linux: it reads the server's processor time from /proc, and loads it by epoll")
-    missing = missing_packages([peer.package for peer in PEERS])
-    peers = [peer for peer in PEERS if peer.package not in missing]
+    peers, missing = present(PEERS)
     blocks: dict[Shape, dict[str, list[dict[str, int]]]] = {
         shape: {peer.row: [] for peer in peers if peer.row in shape.rows} for shape in shapes
     }
-    cores = _cores()
+    cores = cores_to_use()
     for _ in range(effort.rounds):
         for peer in peers:
             with running_server(peer.server, cores.server) as (port, pid):
@@ -138,7 +150,8 @@ def measure(effort: Effort, shapes: Sequence[Shape] = SHAPES) -> list[Table]:
     return [_table(effort, shape, blocks[shape], missing, cores) for shape in shapes]
 
 
-def _cores() -> Cores:
+def cores_to_use() -> Cores:
+    """Choose a core for the server and one for the load."""
     if not hasattr(os, "sched_setaffinity"):
         return Cores(-1, -1)
     usable = sorted(os.sched_getaffinity(0))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _ELEMENTS: Final = 200_000
 _AIOREACTIVE: Final = "aioreactive"
+_REACTIVEX: Final = "reactivex"
 _AIOSTREAM: Final = "aiostream"
 
 _GATES: Final = (
@@ -26,7 +27,7 @@ _GATES: Final = (
 )
 _NOTES: Final = (
     "range(n) → map → map → filter (keeps half) → sum; all but the inlined loop call the same three Python functions.",
-    "flowsock and aioreactive sum in a callback, the others in the loop; processor time, n the same for all, sums checked.",
+    "flowsock, aioreactive and reactivex sum in a callback, the others in the loop; processor time; sums checked.",
 )
 
 
@@ -139,6 +140,17 @@ async def aioreactive_chain(count: int) -> int:
     return total.total
 
 
+async def reactivex_chain(count: int) -> int:
+    """Sum by an observer of a reactivex chain, which is synchronous: it awaits nothing, and cannot."""
+    import reactivex
+    from reactivex import operators
+
+    total = Sum()
+    chain = operators.map(triple), operators.map(successor), operators.filter(is_even)
+    reactivex.from_iterable(range(count)).pipe(*chain).subscribe(total.add)
+    return total.total
+
+
 async def aiostream_pipe(count: int) -> int:
     """Sum by ``async for`` over an aiostream pipe."""
     from aiostream import pipe, stream
@@ -163,6 +175,7 @@ def measure(effort: Effort) -> list[Table]:
             _contender("flowsock, async for", iterated_flow, count),
             _contender("async generators", chained_generators, count),
             _contender(_AIOREACTIVE, aioreactive_chain, count, "aioreactive"),
+            _contender(_REACTIVEX, reactivex_chain, count, "reactivex"),
             _contender(_AIOSTREAM, aiostream_pipe, count, "aiostream"),
         ]
     )

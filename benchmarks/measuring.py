@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from math import inf
 from statistics import median
 from time import process_time_ns
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import anyio
 from attrs import field, frozen
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 T = TypeVar("T")
+P = TypeVar("P", bound="Needy")
 
 HAND_WRITTEN: Final = "hand-written loop"
 OURS: Final = "flowsock"
@@ -39,6 +40,15 @@ class Effort:
 
 
 QUICK: Final = Effort(rounds=3, scale=0.25)
+
+
+class Needy(Protocol):
+    """Cannot take part without some packages."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Name the packages."""
+        ...
 
 
 @frozen
@@ -159,7 +169,7 @@ def measure_rounds(contenders: Sequence[Contender], rounds: int) -> dict[str, li
     return rows
 
 
-def present(contenders: Sequence[Contender]) -> tuple[list[Contender], tuple[str, ...]]:
+def present(contenders: Sequence[P]) -> tuple[list[P], tuple[str, ...]]:
     """Sort out those who cannot take part, and tell the packages that they miss."""
     missing = missing_packages([name for each in contenders for name in each.needs])
     return [each for each in contenders if not set(each.needs) & set(missing)], missing

@@ -11,7 +11,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.echo import ROOT, Peer, running_server
-from benchmarks.measuring import OURS, Gate, Table, loop_name, missing_packages
+from benchmarks.measuring import OURS, Gate, Table, loop_name, present
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 SESSIONS: Final = 10_000
 _CHAT: Final = "flowsock, chat"
 PEERS: Final = (
-    Peer(_CHAT, "chat", "flowsock"),
-    Peer(OURS, "collect", "flowsock"),
-    Peer("picows callbacks", "picows", "picows"),
-    Peer("websockets", "websockets", "websockets"),
+    Peer(_CHAT, "chat"),
+    Peer(OURS, "collect"),
+    Peer("picows callbacks", "picows", ("picows",)),
+    Peer("websockets", "websockets", ("websockets",)),
 )
 _WARM_UP: Final = 100
 _PAUSE: Final = 0.1
@@ -45,8 +45,7 @@ def measure(effort: Effort) -> list[Table]:
     if not Path("/proc/self/statm").exists():
         raise NotImplementedError("memory needs Linux: it reads the server's memory from /proc")
     sessions = effort.scaled(SESSIONS)
-    missing = missing_packages([peer.package for peer in PEERS])
-    peers = [peer for peer in PEERS if peer.package not in missing]
+    peers, missing = present(PEERS)
     each: dict[str, list[float]] = {peer.row: [] for peer in peers}
     total: dict[str, list[float]] = {peer.row: [] for peer in peers}
     for _ in range(effort.rounds):

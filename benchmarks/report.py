@@ -16,7 +16,21 @@ if TYPE_CHECKING:
 
     from benchmarks.measuring import Effort, Gate, Spread, Table
 
-_PACKAGES: Final = ("flowsock", "anyio", "aioreactive", "aiostream", "picows", "websockets", "uvloop")
+_PACKAGES: Final = (
+    "flowsock",
+    "anyio",
+    "uvloop",
+    "aiohttp",
+    "aioreactive",
+    "aiostream",
+    "picows",
+    "reactivex",
+    "socketify",
+    "starlette",
+    "tornado",
+    "uvicorn",
+    "websockets",
+)
 
 
 def table_text(table: Table) -> str:

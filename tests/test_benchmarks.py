@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import __main__, channels, churn, echo, flows, hot, instructions, load, memory, paths
+from benchmarks import __main__, channels, churn, echo, flows, hot, instructions, load, memory, paths, startup
 from benchmarks.measuring import OURS, Contender, Effort, Gate, Table, Verdict, measure_rounds, present
 from benchmarks.report import gate_text, table_text
 
@@ -56,6 +56,16 @@ def test_memory() -> None:
     assert [gate.most for gate in each.gates] == [8]
     assert not total.gates  # they are of many more sessions
     assert min(total.rows[OURS]) > 10
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_startup(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(startup, "PEERS", startup.PEERS[:1])
+    monkeypatch.setattr(startup, "IMPORTS", {OURS: "import anyio, flowsock", "flowsock, a server": "import flowsock.serving"})
+    seconds, busy, megabytes, imports = startup.measure(TINY)
+    check([seconds, busy, megabytes])
+    assert busy.rows[OURS][0] <= seconds.rows[OURS][0]
+    assert [gate.most for table in (seconds, megabytes, imports) for gate in table.gates] == [0.25, 40, 60]
 
 
 @pytest.mark.asyncio
