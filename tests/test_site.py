@@ -80,6 +80,14 @@ def test_every_diagram_of_an_operator_is_a_picture(site: Path) -> None:
         assert f"<title>{escape(chr(10).join((*diagram.inputs, diagram.call, diagram.output)))}</title>" in page
 
 
+def test_what_a_page_draws_is_there_as_a_picture(site: Path) -> None:
+    for name in ("flows", "testing"):
+        drawn = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8").count("await marble(")
+        page = (site / name / "index.html").read_text(encoding="utf-8")
+        assert page.count('<figure class="drawing"><svg') == drawn > 0
+        assert page.count('[data-md-color-scheme="slate"]{') == drawn, "dark where the page is"
+
+
 def test_what_is_left_out_is_there() -> None:
     assert [
         f"{kind}.{name}" for kind, names in INTERNAL.items() for name in names if not hasattr(getattr(flowsock, kind), name)

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from docs.tools import reference  # noqa: E402
+from docs.tools.drawings import add_drawings  # noqa: E402
 from docs.tools.filled import fill  # noqa: E402
 from docs.tools.names import link_names  # noqa: E402
 
@@ -35,6 +36,8 @@ def on_files(files: Files, *, config: MkDocsConfig) -> None:
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Fill the marked places, and link the names."""
+    """Fill the marked places, link the names, and add the pictures."""
     filled = fill(markdown)
-    return filled if page.file.src_uri.startswith("reference/") else link_names(filled)
+    if page.file.src_uri.startswith("reference/"):
+        return filled
+    return add_drawings(link_names(filled), ROOT / "docs" / page.file.src_uri)
