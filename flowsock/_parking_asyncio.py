@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from flowsock.parking import HandoverOwner
+
 
 @final
 class AsyncioSleeper(asyncio.Future[None]):
@@ -38,20 +40,27 @@ class AsyncioSleeper(asyncio.Future[None]):
 
 
 @final
-class LightAsyncioSleeper(asyncio.Future[None]):
-    """A future whose task is cancelled even if it was woken before, as long as it has not run again.
+class AsyncioHandover(asyncio.Future[Any]):
+    """A future whose task is cancelled even if it was given something before, as long as that task has not run again.
 
     A task whose future is done is cancelled at its next step; but anyio spares it then, and tries again later. So this one
     never says that it is done, and nobody asks for that once the task runs.
     """
 
-    __slots__ = ()
+    __slots__ = ("owner",)
+
+    owner: HandoverOwner
 
     def done(self) -> bool:
         return False
 
-    def wake(self) -> None:
-        try:
-            self.set_result(None)
-        except asyncio.InvalidStateError:
-            return  # woken or cancelled before
+    def cancel(self, msg: Any | None = None) -> bool:
+        cancelled = super().cancel(msg)
+        if cancelled:
+            self.owner.cancelled()
+        elif self.exception() is None:
+            self.owner.cancelled(self.result())
+        return cancelled
+
+    give = asyncio.Future[Any].set_result
+    fail = asyncio.Future[Any].set_exception

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from trio.lowlevel import RaiseCancelT, Task
 
+    from flowsock.parking import HandoverOwner
+
 
 @final
 class TrioSleeper:
@@ -48,17 +50,34 @@ class TrioSleeper:
 
 
 @final
-class LightTrioSleeper:
-    """One sleep of one trio task, which is cancelled even if it was woken before, as long as it has not run again."""
+class TrioHandover:
+    """One sleep of one trio task, which is cancelled even if it was given something before, as long as it has not run again."""
 
-    __slots__ = ("_sleeper",)
+    __slots__ = ("_error", "_given", "_sleeper", "owner")
+
+    owner: HandoverOwner
 
     def __init__(self) -> None:
         self._sleeper = TrioSleeper(nobody_to_tell)
+        self._given: tuple[Any, ...] = ()
+        self._error: BaseException | None = None
 
-    def __await__(self) -> Generator[Any, Any, None]:
-        yield from self._sleeper.__await__()
-        yield from trio.lowlevel.checkpoint_if_cancelled().__await__()  # noqa: ASYNC105 - by hand
+    def __await__(self) -> Generator[Any, Any, Any]:
+        try:
+            yield from self._sleeper.__await__()
+            yield from trio.lowlevel.checkpoint_if_cancelled().__await__()  # noqa: ASYNC105 - by hand
+        except BaseException:
+            self.owner.cancelled(*self._given)
+            raise
+        if self._error is not None:
+            raise self._error
+        [value] = self._given
+        return value
 
-    def wake(self) -> None:
+    def give(self, value: Any) -> None:
+        self._given = (value,)
+        self._sleeper.wake()
+
+    def fail(self, error: BaseException) -> None:
+        self._error = error
         self._sleeper.wake()

@@ -34,6 +34,36 @@ class Sleeper(Waiter, Protocol):
     def __await__(self) -> Generator[Any, Any, None]: ...
 
 
+class HandoverOwner(Protocol):
+    """Who is told when the task that awaits a `Handover` is cancelled."""
+
+    def cancelled(self, *given: Any) -> None:
+        """Learn that the task will not see what it was given, if anything."""
+        ...
+
+
+class Handover(Protocol):
+    """One sleep of one task, which ends with a value or an error.
+
+    Law: a task that is cancelled after that, but before it runs again, wakes up to its cancellation all the same.
+
+    Attributes:
+        owner: Is told of that; to be set before the task sleeps.
+    """
+
+    owner: HandoverOwner
+
+    def __await__(self) -> Generator[Any, Any, Any]: ...
+
+    def give(self, value: Any, /) -> None:
+        """End the sleep with a value; once, and not after a cancellation."""
+        ...
+
+    def fail(self, error: BaseException, /) -> None:
+        """End the sleep with an error; once, and not after a cancellation."""
+        ...
+
+
 def nobody_to_tell() -> None:
     """Do nothing: for sleepers that are in nobody's queue."""
 
@@ -48,18 +78,15 @@ def new_sleeper(on_cancel: Callable[[], object] = nobody_to_tell) -> Sleeper:
     return _asyncio_sleeper()(on_cancel)
 
 
-def light_sleepers() -> Callable[[], Sleeper]:
-    """Give what makes light sleepers for the running event loop, for those who need many.
-
-    Law: a task that is cancelled after it was woken, but before it runs again, wakes up to its cancellation.
-    """
+def handovers() -> Callable[[], Handover]:
+    """Give the kind of `Handover` for the running event loop, for those who need many."""
     if _trio_if_running() is not None:
-        from flowsock._parking_trio import LightTrioSleeper
+        from flowsock._parking_trio import TrioHandover
 
-        return LightTrioSleeper
-    from flowsock._parking_asyncio import LightAsyncioSleeper
+        return TrioHandover
+    from flowsock._parking_asyncio import AsyncioHandover
 
-    return LightAsyncioSleeper
+    return AsyncioHandover
 
 
 def new_turn() -> Iterator[Any]:

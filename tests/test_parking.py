@@ -9,7 +9,7 @@ import pytest
 from anyio import CancelScope, create_task_group
 from anyio.lowlevel import checkpoint
 
-from flowsock.parking import Sleeper, WaitingRoom, light_sleepers, new_sleeper
+from flowsock.parking import Sleeper, WaitingRoom, handovers, new_sleeper
 from tests.turns import settled
 
 if TYPE_CHECKING:
@@ -96,45 +96,75 @@ async def test_waking_wins_against_a_later_cancellation() -> None:
     assert parked.log == ["woken", "cancelled"]
 
 
-@pytest.mark.parametrize("woken", [False, True])
-async def test_a_light_sleeper_loses_against_a_later_cancellation(woken: bool) -> None:
-    log: list[str] = []
+class Owner:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.log: list[object] = []
+        self.handover = handovers()()
+        self.handover.owner = self
+
+    def cancelled(self, *given: object) -> None:
+        self.log.append(("cancelled", *given))
+
+
+@pytest.mark.parametrize("given", [(), (7,), (None,)])
+async def test_a_handover_loses_against_a_later_cancellation_and_tells_what_it_was_given(given: tuple[int | None, ...]) -> None:
     scope = CancelScope()
-    sleeper = light_sleepers()()
+    owner = Owner()
 
     async def sleep() -> None:
         with scope:
-            await sleeper
-            log.append("woken")
-        log.append("through")
+            await owner.handover
+            owner.log.append("woken")
+        owner.log.append("through")
 
     async with create_task_group() as tasks:
         tasks.start_soon(sleep)
         await settled()
-        if woken:
-            sleeper.wake()
+        for value in given:
+            owner.handover.give(value)
         scope.cancel()
-        sleeper.wake()
-    assert log == ["through"]
+    assert owner.log == [("cancelled", *given), "through"]
     assert scope.cancelled_caught
 
 
-async def test_a_light_sleeper_sleeps_until_it_is_woken() -> None:
-    log: list[str] = []
-    sleeper = light_sleepers()()
+async def test_a_handover_that_failed_loses_against_a_later_cancellation_too() -> None:
+    scope = CancelScope()
+    owner = Owner()
 
     async def sleep() -> None:
-        await sleeper
-        log.append("woken")
+        with scope:
+            await owner.handover
+
+    async with create_task_group() as tasks:
+        tasks.start_soon(sleep)
+        await settled()
+        owner.handover.fail(ValueError("too late"))
+        scope.cancel()
+    assert scope.cancelled_caught
+
+
+async def test_a_handover_ends_with_what_it_was_given() -> None:
+    given, failed = Owner(), Owner()
+    log: list[object] = []
+
+    async def sleep() -> None:
+        log.append(await given.handover)
+        with pytest.raises(ValueError, match="why not"):
+            await failed.handover
+        log.append("failed")
 
     async with create_task_group() as tasks:
         tasks.start_soon(sleep)
         await settled()
         assert log == []
-        sleeper.wake()
-        sleeper.wake()
-    assert log == ["woken"]
-    sleeper.wake()
+        given.handover.give(7)
+        await settled()
+        assert log == [7]
+        failed.handover.fail(ValueError("why not"))
+    assert log == [7, "failed"]
+    assert given.log == failed.log == []
 
 
 async def test_sleeping_in_a_cancelled_scope_is_cancelled_and_tells() -> None:

@@ -230,8 +230,11 @@ class Channel(Generic[T]):
             raise WouldBlock
         return value
 
-    def poll(self) -> T | Nothing:
-        """Take the next value, or `NOTHING` if there is none now. Raises like `receive_nowait` at the end."""
+    def poll(self, receiver: Receiver[T] | None = None) -> T | Nothing:
+        """Take the next value, or `NOTHING` if there is none now: then the receiver, if any, gets into the queue.
+
+        Raises like `receive_nowait` at the end.
+        """
         if self._buffer:
             value = self._buffer.popleft()
             if self._senders:
@@ -241,6 +244,8 @@ class Channel(Generic[T]):
             return self._next_sender()
         if self._closed:
             raise self.ended("nothing more can be received")
+        if receiver is not None:
+            self._receivers.append(receiver)
         return NOTHING
 
     def _next_sender(self) -> T:

@@ -12,6 +12,7 @@ from flowsock.flows.subscriber import End, Subscriber
 
 if TYPE_CHECKING:
     from flowsock.channels.channel import Channel
+    from flowsock.channels.receiver import Receiver
     from flowsock.emitting import Emit
     from flowsock.flows.source import Source
 
@@ -28,7 +29,7 @@ class ChannelSubscriber(Subscriber[T]):
         self.channel = channel
 
     def next_value(self) -> T | Nothing:
-        return take(self.channel, self)
+        return poll(self.channel, self)
 
     def offer(self, value: T, /) -> bool:
         """Take a value from the sender (see `channels.receiver.Receiver`)."""
@@ -54,18 +55,13 @@ class ChannelSubscriber(Subscriber[T]):
         self.channel.leave(self)
 
 
-def take(channel: Channel[T], subscriber: ChannelSubscriber[T]) -> T | Nothing:
-    """Take the next value of a channel for a subscriber, or let it wait for that: how `Subscriber.next_value` does it."""
-    value = poll(channel)
-    if value is NOTHING:
-        channel.wait(subscriber)
-    return value
+def poll(channel: Channel[T], receiver: Receiver[T] | None = None) -> T | Nothing:
+    """Take the next value of a channel, or `NOTHING` if there is none now: then the receiver waits for it.
 
-
-def poll(channel: Channel[T]) -> T | Nothing:
-    """Take the next value of a channel, or `NOTHING` if there is none now; raise `End` at the end, or the channel's error."""
+    Raises `End` at the end, or the channel's error.
+    """
     try:
-        return channel.poll()
+        return channel.poll(receiver)
     except ChannelClosed as error:
         # Somebody may have closed the channel with an error of this very type.
         if error is channel.cause:

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from flowsock.emitting import Emit
-    from flowsock.parking import Sleeper
+    from flowsock.parking import Waiter
 
 T = TypeVar("T")
 S = TypeVar("S")
-SleeperT = TypeVar("SleeperT", bound="Sleeper")
+WaiterT = TypeVar("WaiterT", bound="Waiter")
 
 
 class End(Exception):
@@ -46,7 +46,7 @@ class Subscriber(ABC, Generic[T]):
         self._chain = chain
         self._pending: Awaitable[object] | None = None
         self._failure: BaseException | None = None
-        self._sleeper: Sleeper | None = None
+        self._sleeper: Waiter | None = None
         self._needs_task = False
         self._start: Callable[[], object] | None = None
 
@@ -77,12 +77,8 @@ class Subscriber(ABC, Generic[T]):
         if self.closed:
             discard(pending)
             return
-        self._pending = pending
-        self.occupy()
-
-    def occupy(self) -> None:
-        """Become busy with the value that is being dispatched; the collector's task asks for the next."""
         self.emit = ignore
+        self._pending = pending
         self.fall_behind()
         self.wake()
 
@@ -202,7 +198,7 @@ class Subscriber(ABC, Generic[T]):
             subscriber.close()
             raise
 
-    def idle(self, sleeper: SleeperT) -> SleeperT:
+    def idle(self, sleeper: WaiterT) -> WaiterT:
         """Be dispatched to in place until the collector's task is needed; give its sleeper. `rise` must follow the sleep."""
         self._sleeper = sleeper
         self.emit = self._chain

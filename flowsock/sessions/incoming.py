@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flowsock.flows.conduit import ChannelSubscriber, take
+from flowsock.clause import NOTHING, Nothing
+from flowsock.flows.conduit import ChannelSubscriber, poll
 from flowsock.flows.source import HotSource
 
 if TYPE_CHECKING:
-    from flowsock.clause import Nothing
     from flowsock.emitting import Emit
     from flowsock.flows.subscriber import Subscriber
     from flowsock.sessions.connection.connection import Connection
@@ -24,8 +24,9 @@ class _Reader(ChannelSubscriber[Any]):
         self._incoming = incoming
 
     def next_value(self) -> Any | Nothing:
-        value = take(self.channel, self)
-        self._incoming.connection.relieve()
+        value = poll(self.channel, self)
+        if value is not NOTHING:
+            self._incoming.connection.relieve()
         return value
 
     def released(self) -> None:

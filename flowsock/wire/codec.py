@@ -58,6 +58,7 @@ class Codec:
         "_assembly",
         "_client",
         "_final",
+        "_fresh",
         "_mask",
         "_over",
         "_remaining",
@@ -74,6 +75,8 @@ class Codec:
         self.max_fragments = max_fragments
         self._client = client
         self._over = False
+        # Whether a message begins with the next byte.
+        self._fresh = True
         # A header or a control frame that is not all there.
         self._tail = b""
         # The message that is not all there, and what is to be known of its frame under way.
@@ -91,26 +94,36 @@ class Codec:
             data: What came in, of any length.
         """
         events: list[Event] = []
-        if self._tail:
-            data, self._tail = self._tail + data, b""
-        end = len(data)
+        position = 0
         try:
-            position = self._continue(data, 0, events) if self._remaining else 0
-            while not self._over:
-                start = position
-                if self._assembly is None:
-                    start = read_messages(data, start, not self._client, self.max_message_size, events)
-                if start == end:
-                    break
-                position = self._frame(data, start, events)
-                if position == start:
-                    self._tail = data[start:]
-                    break
+            if self._fresh:
+                position = read_messages(data, 0, not self._client, self.max_message_size, events)
+                if position == len(data):
+                    return events
+            self._receive_rest(data, position, events)
         except ProtocolError as error:
             self._fail(error, events)
         except UnicodeDecodeError:
             self._fail(not_utf8(), events)
         return events
+
+    def _receive_rest(self, data: bytes, position: int, events: list[Event]) -> None:
+        """Take bytes that may begin inside a frame, or with one that is no whole message."""
+        if self._tail:
+            data, self._tail = self._tail + data, b""
+        if self._remaining:
+            position = self._continue(data, position, events)
+        while not self._over:
+            start = position
+            if self._assembly is None:
+                start = read_messages(data, start, not self._client, self.max_message_size, events)
+            if start == len(data):
+                break
+            position = self._frame(data, start, events)
+            if position == start:
+                self._tail = data[start:]
+                break
+        self._fresh = not (self._over or self._tail or self._assembly is not None)
 
     def _frame(self, data: bytes, position: int, events: list[Event]) -> int:
         """Read any frame, or its start, and give the position behind; the same position when nothing can be read."""
@@ -180,6 +193,7 @@ class Codec:
 
     def _end(self) -> None:
         self._over = True
+        self._fresh = False
         self._assembly = None
         self._remaining = 0
 
