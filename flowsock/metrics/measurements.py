@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from flowsock.metrics.measurement import Kind, Measurement, Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import TypeVar
 
     from flowsock.brokers.statistics import BrokerStatistics, TopicStatistics
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from flowsock.flows.statistics import SharedFlowStatistics
     from flowsock.rooms.statistics import RoomsStatistics
     from flowsock.sessions.routes.app_statistics import AppStatistics
+    from flowsock.sessions.server.server_statistics import ServerStatistics
 
     S = TypeVar("S")
 
@@ -48,6 +50,16 @@ def _of_streams(now: AppStatistics) -> Iterator[Measurement]:
     yield _level("events.unsent", "Events that wait for slow clients.", streams.unsent)
     yield _counter("event_streams.sent", "Bytes of content of event streams.", streams.bytes_sent, "By")
     yield _level("event_streams.unsent", "Bytes that wait for clients of event streams.", streams.unsent_bytes, "By")
+
+
+def of_servers(now: Sequence[ServerStatistics]) -> Iterator[Measurement]:
+    """Give what the statistics of all servers of an app tell together."""
+    yield _level("handshakes.open", "Connections that are no session yet.", sum(each.handshakes for each in now))
+    answers: Counter[int] = Counter()
+    for each in now:
+        answers.update(each.answers)
+    samples = tuple(Sample(count, {"status": str(status)}) for status, count in sorted(answers.items()))
+    yield Measurement("answers", Kind.COUNTER, "", "Pages, and refusals, by their status.", samples)
 
 
 def of_lag(seconds: float | None) -> Iterator[Measurement]:

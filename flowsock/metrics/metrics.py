@@ -11,7 +11,7 @@ from anyio.from_thread import BlockingPortal
 
 from flowsock.brokers.statistics import TopicStatistics
 from flowsock.metrics.loop_lag import LoopLag
-from flowsock.metrics.measurements import of_app, of_brokers, of_channels, of_flows, of_lag, of_rooms, of_topics
+from flowsock.metrics.measurements import of_app, of_brokers, of_channels, of_flows, of_lag, of_rooms, of_servers, of_topics
 from flowsock.scopes.groups import task_group
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ class Metrics:
         flows = {name: flow.statistics() for name, flow in self.flows.items()}
         self._latest = [
             *of_app(self.app.statistics()),
+            *of_servers([server.statistics() for server in tuple(self.app.servers)]),
             *of_lag(self._lag.worst),
             *of_flows(flows),
             *of_topics({name: counts for name, counts in flows.items() if isinstance(counts, TopicStatistics)}),

@@ -2,12 +2,13 @@
 
 `turbine` asks for a flow's events one by one. With `marbles` and `assert_marbles`, a line such as ``-a--b-|`` is a flow over
 time, to be played or to compare with. `connect` opens a session with an app without a socket, over a `Line` that can be slow,
-silent or cut. On virtual time, hours pass at once.
+silent or cut; `event_stream` listens to one. On virtual time, hours pass at once.
 """
 
 from flowsock.sessions.drivers.memory import Line
 from flowsock.testing.clock import VirtualTimeLoop, virtual_time
 from flowsock.testing.drawings import MarbleDrawing, marble
+from flowsock.testing.event_streams import event_stream
 from flowsock.testing.events import Complete, Error, Item, Left
 from flowsock.testing.marble_flows import MarbleFlow, assert_marbles, marbles, observe, play
 from flowsock.testing.notation import MarbleError, parse_marbles, render_marbles
@@ -29,6 +30,7 @@ __all__ = (
     "VirtualTimeLoop",
     "assert_marbles",
     "connect",
+    "event_stream",
     "marble",
     "marbles",
     "observe",

@@ -66,6 +66,7 @@ async def test_a_page_shows_what_is_counted() -> None:
         then = await scrape(url)
         assert then["flowsock_sessions_open", ""] == 0
         assert then["flowsock_sessions_closed_total", "1000"] == 1
+        assert then["flowsock_answers_total", "200"] == 1, "the page before this one"
         assert then["flowsock_event_loop_lag_seconds", ""] >= 0
 
 

@@ -97,7 +97,7 @@ class EventStream:
     def eof_received(self) -> bool:
         """Learn that the client has gone."""
         self._transport.abort()
-        return True
+        return False
 
     def connection_lost(self, _error: Exception | None) -> None:
         """Learn that the transport is gone."""

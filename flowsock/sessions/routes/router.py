@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from flowsock.scopes.restart import Restart
     from flowsock.sessions.routes.app_statistics import AppStatistics
     from flowsock.sessions.routes.guards import GuardFunction
+    from flowsock.sessions.server.server import Server
     from flowsock.wire.request import Request
 
     H = TypeVar("H", bound=Callable[..., Awaitable[object]])
@@ -69,6 +70,7 @@ class Router:
         self.websockets = websockets or WebSocketConfig()
         self.sessions = SessionRegistry()
         self.streams = StreamRegistry()
+        self.servers: set[Server] = set()
         self.background_jobs = BackgroundJobs()
         self._sessions: list[SessionRoute] = []
         self._pages: list[PageRoute | EventRoute] = []

@@ -362,10 +362,12 @@ async def serve(
                 server = Server(app, tasks, streams, config)
                 await server.listen(streams, places)
                 async with app.background_jobs.running():
+                    app.servers.add(server)
                     try:
                         yield server
                         await server.drain(config.drain_timeout)
                     finally:
+                        app.servers.discard(server)
                         watch = server.stop()
                         tasks.cancel_scope.cancel()
         finally:

@@ -12,7 +12,7 @@ from httpx_sse import aconnect_sse
 
 from flowsock import App, MutableSharedFlow, ServerSentEvent, SharedFlow, events, flow_of, serve
 from tests.sessions.conftest import ASYNCIO, SOCKETS
-from tests.sessions.support import until
+from tests.sessions.support import failures, until
 from tests.tls import certificate, client_context
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ async def test_events_over_tls() -> None:
             await events(url).to_list()
 
 
-async def test_a_client_over_tls_that_goes_is_noticed() -> None:
+async def test_a_client_over_tls_that_goes_is_noticed_quietly(caplog: pytest.LogCaptureFixture) -> None:
     topic: MutableSharedFlow[str] = MutableSharedFlow(replay=1)
     topic.emit_nowait("a")
     app = App()
@@ -96,3 +96,4 @@ async def test_a_client_over_tls_that_goes_is_noticed() -> None:
         assert (await events(url, ssl=client_context()).first()).data == "a"
         await until(lambda: not topic.subscription_count.value)
         await until(lambda: not server.open_streams)
+    assert failures(caplog) == []
