@@ -17,6 +17,7 @@ from attrs import frozen
 import flowsock.metrics.otel
 import flowsock.metrics.prometheus
 import flowsock.metrics.tracing
+import flowsock.notebook
 import flowsock.testing
 from flowsock import Flow, MutableSharedFlow, MutableStateFlow, SharedFlow, StateFlow, coroutine_scope
 from flowsock.testing import MarbleFlow, assert_marbles, marbles, observe, parse_marbles, play
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 PUBLIC = {
     flowsock: "",
     flowsock.testing: "testing.",
+    flowsock.notebook: "notebook.",
     flowsock.metrics: "metrics.",
     flowsock.metrics.otel: "metrics.otel.",
     flowsock.metrics.prometheus: "metrics.prometheus.",
@@ -41,7 +43,7 @@ PUBLIC = {
 SETTING = """
 from collections.abc import AsyncIterator
 from anyio import sleep
-from flowsock import testing
+from flowsock import notebook, testing
 from flowsock.testing import *
 from flowsock.metrics import *
 from flowsock.metrics.otel import *

@@ -27,6 +27,7 @@ from flowsock import Flow
 from flowsock.testing import virtual_time
 from tests.docstrings import SETTING, Documented, everything, run_console, run_diagrams
 
+NOTEBOOK = "flowsock.notebook"
 ALL = list(everything())
 OPERATORS = [docs for docs in ALL if docs.owner is not None and issubclass(docs.owner, Flow)]
 NAMES = [docs for docs in ALL if docs.owner is None]
@@ -34,7 +35,14 @@ NAMES = [docs for docs in ALL if docs.owner is None]
 # Without an example, and why.
 NO_EXAMPLE = {"WouldBlock": "anyio's own"}
 # On asyncio only, and why.
-ASYNCIO_ONLY = {"Flow.to_observable": "aioreactive is asyncio's"}
+ASYNCIO_ONLY = {
+    "Flow.to_observable": "aioreactive is asyncio's",
+    **{
+        docs.name: "Jupyter's kernels run on asyncio"
+        for docs in ALL
+        if (docs.owner or docs.target).__module__.startswith(NOTEBOOK)
+    },
+}
 
 RULE = f"; the rule is in {__name__}"
 

@@ -45,6 +45,9 @@ LAZY_UPWARD = {
 
 # Which files may import what is not always installed, or not always wanted.
 OPTIONAL: dict[str, set[str]] = {
+    "IPython": {"flowsock.notebook.displays"},
+    "anywidget": {"flowsock.notebook.charts"},
+    "traitlets": {"flowsock.notebook.charts"},
     "aioreactive": {"flowsock.interop.aioreactive"},
     "coredis": {"flowsock.brokers.redis_pubsub"},
     "opentelemetry": {"flowsock.metrics.otel", "flowsock.metrics.tracing"},

@@ -166,4 +166,7 @@ def _refuse_running_loop() -> None:
         anyio.get_current_task()
     except anyio.NoEventLoopError:
         return
-    raise FlowsockError("an event loop is running here already: use `async with serve(app) as server:` instead of run()")
+    raise FlowsockError(
+        "an event loop is running here already, as it does in a notebook: use `async with serve(app) as server:`, "
+        "or in a notebook `server = await flowsock.notebook.serve(app)`, instead of run()"
+    )
