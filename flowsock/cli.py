@@ -1,4 +1,4 @@
-"""The command line: ``flowsock demo``, ``flowsock serve`` and ``flowsock connect``."""
+"""The command line: ``flowsock demo``, ``flowsock serve``, ``flowsock schema`` and ``flowsock connect``."""
 
 from __future__ import annotations
 
@@ -40,6 +40,12 @@ def _parser() -> argparse.ArgumentParser:
     add_server_options(serve)
     serve.set_defaults(command=_serve)
 
+    schema = commands.add_parser("schema", help="describe the messages of an app of yours, as an AsyncAPI 3.0 document")
+    schema.add_argument("app", metavar="MODULE:APP", help="the module, and the name of the App in it")
+    schema.add_argument("--title", help="what the document is called (default: MODULE)")
+    schema.add_argument("--api-version", default="0.0.0", metavar="VERSION", help="of what is described (default: %(default)s)")
+    schema.set_defaults(command=_schema)
+
     connect = commands.add_parser("connect", help="talk to a WebSocket: a line is a message, both ways")
     connect.add_argument("url", help="ws://… or wss://…")
     connect.add_argument("-H", "--header", action="append", default=[], metavar="NAME: VALUE", help="another request header")
@@ -79,6 +85,16 @@ def _serve(options: argparse.Namespace) -> None:
         serve_with_workers(options)
     else:
         serve_app(load_app(options.app), options)
+
+
+def _schema(options: argparse.Namespace) -> None:
+    import json
+
+    from flowsock.asyncapi import describe
+
+    title = options.title or options.app.partition(":")[0]
+    document = describe(load_app(options.app), title=title, version=options.api_version)
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
 def _connect(options: argparse.Namespace) -> None:

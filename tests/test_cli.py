@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import socket
@@ -200,3 +201,16 @@ def test_serve_over_tls_with_limits_behind_a_proxy_and_with_an_access_log(projec
         _, errors = process.communicate(timeout=15)
     assert '192.0.2.7 "GET /nowhere" 404 ' in errors
     assert "secret" not in errors
+
+
+def test_schema_describes_an_app(project: Path) -> None:
+    shown = flowsock("schema", "mine:app", "--api-version", "2.0", directory=project)
+    assert shown.returncode == 0, shown.stderr
+    document = json.loads(shown.stdout)
+    assert document["info"] == {"title": "mine", "version": "2.0"}
+    assert document["channels"]["upper"]["address"] == "/upper"
+
+
+def test_schema_of_no_app_is_one_line(project: Path) -> None:
+    shown = flowsock("schema", "mine:nothing", directory=project)
+    assert (shown.returncode, shown.stdout, shown.stderr.count("\n")) == (1, "", 1)

@@ -60,7 +60,7 @@ def _choose(annotation: Any, setting: CodecSetting) -> MessageCodec[Any]:
         return setting
     binary = setting is MessageFormat.MSGPACK
     try:
-        if _is_for_pydantic(annotation):
+        if is_for_pydantic(annotation):
             from flowsock.codecs.pydantic_codec import pydantic_codec
 
             return pydantic_codec(annotation, binary=binary)
@@ -74,6 +74,6 @@ def _choose(annotation: Any, setting: CodecSetting) -> MessageCodec[Any]:
         ) from error
 
 
-def _is_for_pydantic(annotation: Any) -> bool:
+def is_for_pydantic(annotation: Any) -> bool:
     """Tell whether a type is a model, or contains one."""
-    return is_pydantic(annotation) or any(map(_is_for_pydantic, get_args(annotation)))
+    return is_pydantic(annotation) or any(map(is_for_pydantic, get_args(annotation)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
@@ -10,7 +10,11 @@ from pydantic_core import PydanticSerializationError
 from flowsock.codecs.msgspec_codec import MsgpackCodec
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flowsock.codecs.message_codec import MessageCodec
+
+Schema: TypeAlias = dict[str, Any]
 
 _TEXT: Final[frozenset[type]] = frozenset({str})
 
@@ -88,3 +92,19 @@ def is_value(model: type) -> bool:
         and config.get("extra") != "allow"
         and not (decorators.computed_fields or decorators.field_serializers or decorators.model_serializers)
     )
+
+
+def pydantic_schemas(
+    types: Sequence[tuple[Any, bool]], reference: str
+) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+    """Give the JSON Schema of each type, and those that they refer to, by name.
+
+    Args:
+        types: Each with whether it is one that is sent, not received.
+        reference: How one schema refers to another, with ``{name}`` in it.
+    """
+    inputs: list[tuple[int, Literal["validation", "serialization"], TypeAdapter[Any]]] = [
+        (index, "serialization" if sent else "validation", TypeAdapter(kind)) for index, (kind, sent) in enumerate(types)
+    ]
+    schemas, shared = TypeAdapter.json_schemas(inputs, by_alias=True, ref_template=reference.format(name="{model}"))
+    return [schemas[index, mode] for index, mode, _ in inputs], shared.get("$defs", {})

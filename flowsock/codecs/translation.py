@@ -86,13 +86,13 @@ def translations(types: tuple[Any, ...], choice: CodecChoice = MessageFormat.JSO
 def _translation(types: tuple[Any, ...], setting: CodecSetting) -> Translation:
     if not types:
         return AS_THEY_ARE
-    incoming, tells_undecodable = _without_undecodable(types[0])
+    incoming, tells_undecodable = without_undecodable(types[0])
     outgoing = types[1] if len(types) > 1 else str | bytes
     codec = codec_for(outgoing, setting)
     return Translation(codec_for(incoming, setting), codec, encode_once(outgoing, codec), tells_undecodable)
 
 
-def _without_undecodable(annotation: Any) -> tuple[Any, bool]:
+def without_undecodable(annotation: Any) -> tuple[Any, bool]:
     """Take `Undecodable` out of a union, and tell whether it was there."""
     members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else ()
     if Undecodable not in members:
@@ -123,6 +123,11 @@ def _as_setting(value: object) -> CodecSetting:
             f"subprotocol, and not {value!r}"
         )
     return cast("MessageCodec[Any]", value)
+
+
+def settings_of(choice: CodecChoice) -> tuple[CodecSetting, ...]:
+    """Give what there is to choose from, the default first."""
+    return tuple(choice.values()) if isinstance(choice, Mapping) else (choice,)
 
 
 def codec_names(choice: CodecChoice) -> tuple[str, ...]:

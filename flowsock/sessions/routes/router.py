@@ -195,6 +195,11 @@ class Router:
 
         return add
 
+    @property
+    def session_routes(self) -> tuple[SessionRoute, ...]:
+        """Give the routes that open sessions, in order."""
+        return tuple(self._sessions)
+
     def statistics(self) -> AppStatistics:
         """Count the sessions and the event streams, and what passed through them."""
         return self.sessions.statistics(self.streams.statistics())

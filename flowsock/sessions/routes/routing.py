@@ -64,7 +64,8 @@ class SessionRoute:
     """A path whose sessions run a handler.
 
     Attributes:
-        translations: How the messages of the handler's session become frames, and back.
+        types: The types of the messages of the handler's session, in and out, if they are named.
+        translations: How these become frames, and back.
         raw: Whether that is a `RawSession`.
         log_failure: Logs that the handler failed; one function for all sessions.
     """
@@ -72,6 +73,7 @@ class SessionRoute:
     entry: Entry
     handler: Handler
     config: WebSocketConfig
+    types: tuple[Any, ...]
     translations: Translations
     raw: bool
     log_failure: Callable[[Exception], None] = field(
@@ -145,8 +147,9 @@ def session_route(
             f"{name_of(handler)} is to take a {kind.__name__} from @app.{route} as its first parameter, "
             f"and the annotation of {first!r} is {annotation!r}"
         )
-    messages = Translations() if raw else translations(get_args(annotation), config.codec)
-    return SessionRoute(_entry(path, handler, others, guard), handler, config, messages, raw)
+    types = () if raw else get_args(annotation)
+    chosen = translations(types, config.codec)
+    return SessionRoute(_entry(path, handler, others, guard), handler, config, types, chosen, raw)
 
 
 def page_route(path: str, handler: PageHandler, media_type: str | None = None, guard: GuardFunction | None = None) -> PageRoute:
