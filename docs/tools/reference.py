@@ -123,11 +123,14 @@ def pages() -> Iterator[Page]:
 
 
 def public_modules() -> dict[str, tuple[str, ...]]:
-    """Give the modules right below the package that list names of their own, and these names."""
-    files = {path.stem: path for path in PACKAGE.glob("[!_]*.py")}
-    folders = {path.parent.name: path for path in PACKAGE.glob("*/__init__.py")}
-    listed = {f"flowsock.{name}": _listed(path) for name, path in sorted({**files, **folders}.items())}
-    return {module: names for module, names in listed.items() if names}
+    """Give the modules that list names of their own, and these names; what ``flowsock`` gives is imported from there."""
+    paths = {_module(path): path for path in PACKAGE.rglob("*.py")}
+    listed = {module: _listed(path) for module, path in sorted(paths.items()) if not _known(module)}
+    return {module: names for module, names in listed.items() if names and module != "flowsock"}
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
 
 
 def public_paths() -> list[str]:
@@ -144,5 +147,8 @@ def _listed(path: Path) -> tuple[str, ...]:
 
 def _place(home: str) -> tuple[str, str]:
     folder = home.split(".")[1] if "." in home else home
-    known = (place for start, place in _PAGES.items() if f"{home}.".startswith(f"{start}."))
-    return next(known, (folder, folder.capitalize()))
+    return next(iter(_known(home)), (folder, folder.capitalize()))
+
+
+def _known(home: str) -> list[tuple[str, str]]:
+    return [place for start, place in _PAGES.items() if f"{home}.".startswith(f"{start}.")]
