@@ -33,6 +33,11 @@ def add_server_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=_count, default=1, metavar="COUNT", help="serve with so many processes (default: %(default)s)"
     )
+    parser.add_argument(
+        "--broker",
+        metavar="URL",
+        help="what the app's topics go through: memory://, redis://…, redis+stream://…, nats://… or nats+jetstream://…",
+    )
     limits = parser.add_argument_group("limits")
     limits.add_argument("--handshake-timeout", type=float, metavar="SECONDS", help="from the connection to the session")
     limits.add_argument("--max-handshakes", type=_count, metavar="COUNT", help="connections that are no session yet")
@@ -70,10 +75,19 @@ def serve_app(app: App, options: argparse.Namespace) -> None:
     from flowsock.sessions.server.supervised import Supervisor
 
     address, config = _address_and_config(options)
+    if options.broker is not None:
+        _use_broker(app, options.broker)
     if config.access_log:
         _show_access_log()
     supervisor = None if options.supervised is None else Supervisor(options.supervised)
     run(app, (address,), config, supervisor)
+
+
+def _use_broker(app: App, url: str) -> None:
+    try:
+        app.broker.use(url)
+    except (ValueError, ImportError) as error:
+        raise SystemExit(f"flowsock: {error}") from None
 
 
 def serve_with_workers(options: argparse.Namespace) -> None:

@@ -52,6 +52,7 @@ OPTIONAL: dict[str, set[str]] = {
     "coredis": {"flowsock.brokers.redis_pubsub"},
     "opentelemetry": {"flowsock.metrics.otel", "flowsock.metrics.tracing"},
     "prometheus_client": {"flowsock.metrics.prometheus"},
+    "nats": {"flowsock.brokers.nats_core", "flowsock.brokers.nats_jetstream"},
     "expression": {"flowsock.interop.aioreactive"},
     "pydantic": {"flowsock.codecs.pydantic_codec"},
     "trio": {"flowsock._parking_trio", "flowsock.testing.clock"},

@@ -45,8 +45,8 @@ class Broker:
 
     Args:
         url: ``memory://`` for this process alone; ``redis://…`` (publish and subscribe) and ``nats://…`` deliver at most once;
-            ``redis+stream://…`` and ``nats+jetstream://…`` at least once, within the retention. ``rediss``, and ``tls`` for
-            ``nats``, are the same over TLS.
+            ``redis+stream://…`` and ``nats+jetstream://…`` at least once, within the retention. ``rediss``, and ``tls``
+            in place of ``nats``, are the same over TLS.
         config: The settings.
         settings: Override some of the `BrokerConfig`.
 

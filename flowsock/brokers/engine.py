@@ -62,7 +62,8 @@ class Letter:
 class Wire(Protocol):
     """One connection to a broker. Each method raises `BrokerLost` when it is of no use any more.
 
-    Law: messages of a topic arrive in the same order at each connection that follows it.
+    Law: messages of a topic arrive in the same order at each connection that follows it; in NATS without JetStream, only
+    those of one sender do.
     """
 
     async def follow(self, topic: str, /) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from flowsock.brokers.broker_config import BrokerConfig
@@ -30,8 +30,26 @@ def engine_for(url: str, config: BrokerConfig) -> Engine | None:
             from flowsock.brokers.redis_streams import RedisStreams
 
             return RedisStreams(f"{scheme.removesuffix('+stream')}://{place}", config)
+        case "nats" | "tls":
+            from flowsock.brokers.nats_core import NatsCore
+
+            return NatsCore(url, config)
+        case "nats+jetstream" | "tls+jetstream":
+            from flowsock.brokers.nats_jetstream import NatsJetStream
+
+            return NatsJetStream(f"{scheme.removesuffix('+jetstream')}://{place}", config)
         case _:
             raise ValueError(f"there is no broker {scheme}://: there are {', '.join(_SCHEMES)}")
 
 
-_SCHEMES = ("memory://", "redis://", "rediss://", "redis+stream://", "rediss+stream://")
+_SCHEMES: Final = (
+    "memory://",
+    "redis://",
+    "rediss://",
+    "redis+stream://",
+    "rediss+stream://",
+    "nats://",
+    "tls://",
+    "nats+jetstream://",
+    "tls+jetstream://",
+)

@@ -167,7 +167,7 @@ class Feed(Generic[T]):
             self.duplicates += 1
             return
         told = self._ledger.note(envelope.origin, envelope.number)
-        self._position = arrival.position
+        self._position = arrival.position or self._position
         if missing:
             self.lost += missing
             if not told:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from anyio import TASK_STATUS_IGNORED, BrokenResourceError, ClosedResourceError
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from flowsock.brokers.engine import Arrival, BrokerLost, Guarantee
-from flowsock.scopes.groups import collapse, is_group
+from flowsock.brokers.losing import losing
 
 try:
     from coredis.connection import TCPConnection
@@ -19,7 +19,7 @@ except ImportError as error:  # pragma: no cover
     raise ImportError("redis:// needs the library coredis: pip install 'flowsock[redis]'") from error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
     from anyio.abc import TaskStatus
     from coredis.connection import BaseConnection
@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from flowsock.brokers.broker_config import BrokerConfig
     from flowsock.brokers.engine import Letter, Wire
 
-PREFIX: Final = "flowsock:"
-
-_FAILURES: Final = (RedisError, OSError, TimeoutError, BrokenResourceError, ClosedResourceError)
+FAILURES: Final = (RedisError, BrokenResourceError, ClosedResourceError)
+"""What the library raises when a connection is of no use any more."""
 
 
 class RedisPubSub:
@@ -50,7 +49,7 @@ class RedisPubSub:
             self._url, client_name=config.name, stream_timeout=config.timeout, connect_timeout=config.timeout
         )
         pool.connection_class = _Connection
-        with losing():
+        with losing(*FAILURES):
             async with pool, pool.acquire() as connection:
                 yield self.wire(connection)
 
@@ -71,39 +70,25 @@ class _Connection(TCPConnection):
                     each.close()
 
 
-@contextmanager
-def losing() -> Generator[None]:
-    """Say with `BrokerLost` what the library and the sockets below it say in many ways."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        # The library's task groups wrap whatever passes them.
-        error = collapse(group)
-        others = error.split((*_FAILURES, BrokerLost))[1] if is_group(error) else error
-        if others is not None and not isinstance(others, (*_FAILURES, BrokerLost)):
-            raise
-        raise BrokerLost(str(error)) from error
-    except _FAILURES as error:
-        raise BrokerLost(str(error) or type(error).__name__) from error
-
-
 class RedisWire:
     """One connection to Redis, subscribed to channels."""
+
+    prefix: ClassVar[str] = "flowsock:"
 
     def __init__(self, connection: BaseConnection) -> None:
         self.connection = connection
 
     async def follow(self, topic: str, /) -> None:
-        with losing():
-            self.connection.send_command(b"SUBSCRIBE", PREFIX + topic)
+        with losing(*FAILURES):
+            self.connection.send_command(b"SUBSCRIBE", self.prefix + topic)
 
     async def unfollow(self, topic: str, /) -> None:
-        with losing():
-            self.connection.send_command(b"UNSUBSCRIBE", PREFIX + topic)
+        with losing(*FAILURES):
+            self.connection.send_command(b"UNSUBSCRIBE", self.prefix + topic)
 
     async def publish(self, letters: Sequence[Letter], /) -> Sequence[Exception]:
         refusals: list[Exception] = []
-        with losing():
+        with losing(*FAILURES):
             # All are on their way before the first is answered.
             requests = [self.post(letter) for letter in letters]
             for request in requests:
@@ -117,10 +102,10 @@ class RedisWire:
 
     def post(self, letter: Letter) -> Any:
         """Write one message, and give its answer."""
-        return self.connection.create_request(b"PUBLISH", PREFIX + letter.topic, letter.data)
+        return self.connection.create_request(b"PUBLISH", self.prefix + letter.topic, letter.data)
 
     async def arrivals(self) -> AsyncIterator[Arrival]:
-        with losing():
+        with losing(*FAILURES):
             async for push in self.connection.push_messages:
                 arrival = self._arrival(push)
                 if arrival is not None:
@@ -130,9 +115,9 @@ class RedisWire:
     def _arrival(self, push: Sequence[Any]) -> Arrival | None:
         match push:
             case [b"message", bytes(channel), bytes(data)]:
-                return self.read(channel.decode(errors="replace").removeprefix(PREFIX), data)
+                return self.read(channel.decode(errors="replace").removeprefix(self.prefix), data)
             case [b"subscribe", bytes(channel), _]:
-                return Arrival(self, channel.decode(errors="replace").removeprefix(PREFIX), None)
+                return Arrival(self, channel.decode(errors="replace").removeprefix(self.prefix), None)
             case _:
                 return None
 
@@ -141,7 +126,7 @@ class RedisWire:
         return Arrival(self, topic, data)
 
     async def ping(self) -> None:
-        with losing():
+        with losing(*FAILURES):
             await self.connection.create_request(b"PING")
 
     async def newest(self, topic: str, count: int, /) -> Sequence[Arrival]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from flowsock.brokers.engine import Arrival, Guarantee
-from flowsock.brokers.redis_pubsub import PREFIX, RedisPubSub, RedisWire, losing
+from flowsock.brokers.losing import losing
+from flowsock.brokers.redis_pubsub import FAILURES, RedisPubSub, RedisWire
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,13 +41,15 @@ class RedisStreams(RedisPubSub):
 class RedisStreamWire(RedisWire):
     """One connection to Redis, subscribed to the announcements of streams."""
 
+    prefix: ClassVar[str] = "flowsock-stream:"
+
     def __init__(self, connection: BaseConnection, config: BrokerConfig) -> None:
         super().__init__(connection)
         self._limits = str(config.retention), str(int(config.retention_time * 1000))
 
     def post(self, letter: Letter) -> Any:
         """Append one message to its stream, and give the answer."""
-        return self.connection.create_request(b"EVAL", _POST, 1, PREFIX + letter.topic, *self._limits, letter.data)
+        return self.connection.create_request(b"EVAL", _POST, 1, self.prefix + letter.topic, *self._limits, letter.data)
 
     def read(self, topic: str, data: bytes) -> Arrival:
         """Take an announcement apart."""
@@ -54,19 +57,19 @@ class RedisStreamWire(RedisWire):
         return Arrival(self, topic, content, position.decode(errors="replace"))
 
     async def newest(self, topic: str, count: int, /) -> Sequence[Arrival]:
-        entries = await self._ask(b"XREVRANGE", PREFIX + topic, "+", "-", "COUNT", count)
+        entries = await self._ask(b"XREVRANGE", self.prefix + topic, "+", "-", "COUNT", count)
         return self._kept(topic, reversed(entries))
 
     async def since(self, topic: str, position: str, count: int, /) -> Sequence[Arrival] | None:
         if not position:
-            return self._kept(topic, await self._ask(b"XRANGE", PREFIX + topic, "-", "+", "COUNT", count))
-        found = self._kept(topic, await self._ask(b"XRANGE", PREFIX + topic, position, "+", "COUNT", count + 1))
+            return self._kept(topic, await self._ask(b"XRANGE", self.prefix + topic, "-", "+", "COUNT", count))
+        found = self._kept(topic, await self._ask(b"XRANGE", self.prefix + topic, position, "+", "COUNT", count + 1))
         if not found or found[0].position != position:
             return None
         return found[1:]
 
     async def _ask(self, command: bytes, *arguments: str | int) -> Any:
-        with losing():
+        with losing(*FAILURES):
             return await self.connection.create_request(command, *arguments)
 
     def _kept(self, topic: str, entries: Any) -> list[Arrival]:

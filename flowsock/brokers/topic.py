@@ -39,8 +39,9 @@ class Topic(MutableSharedFlow[T]):
     Laws:
 
     - *Order.* All collectors, in all processes, see the values in one order, which is the broker's. So a value reaches the
-      collectors of its own process when the broker has given it back, once, like all others. (``memory://`` is one process:
-      there a topic is a `MutableSharedFlow`, and nothing is encoded.)
+      collectors of its own process when the broker has given it back, once, like all others. Over ``nats://`` there
+      is no such order of what several processes emit: there each process has its own, and keeps that of each sender. And
+      ``memory://`` is one process, where a topic is a `MutableSharedFlow` and nothing is encoded.
     - *Emitting.* ``emit`` waits only while the broker's outbox is full, and `Broker.flush` until the broker has everything.
     - *Loss* is never silent. While the broker is not there, what is emitted waits in the outbox. What was missed is fetched
       from a broker that keeps it; otherwise a `Gap` comes by `gaps`, is counted and logged, and goes to ``on_gap``.

@@ -30,6 +30,12 @@ class App(Router):
 
     Args:
         websockets: The settings of all sessions, which a route may override.
+        broker: What its topics go through: the URL of a broker, as for `Broker`, or one that has settings. If left out, the
+            environment variable ``FLOWSOCK_BROKER``, or else ``memory://``; ``flowsock serve --broker`` decides over all.
+
+    Attributes:
+        broker: The `Broker`; it is open while the app is served.
+        topic: Makes shared flows that span the processes that serve the app, see `Broker.topic`.
 
     >>> app = App()
     >>> @app.websocket("/echo")
@@ -77,8 +83,11 @@ class App(Router):
 
     @asynccontextmanager
     async def lifespan(self, _host: object = None) -> AsyncGenerator[None]:
-        """Run the background jobs while the block lasts: ``FastAPI(lifespan=app.lifespan)`` where the app is mounted."""
-        async with self.background_jobs.running():
+        """Run the background jobs, and have the broker open, while the block lasts.
+
+        ``FastAPI(lifespan=app.lifespan)`` is for an application that the app is mounted in.
+        """
+        async with self.running():
             yield
 
     async def __call__(

@@ -87,6 +87,8 @@ def _nats_program() -> str | None:
 SERVERS: dict[str, type[BrokerServer]] = {
     "redis": RedisServer,
     "redis+stream": RedisServer,
+    "nats": NatsServer,
+    "nats+jetstream": NatsServer,
 }
 
 

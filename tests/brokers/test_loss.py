@@ -331,7 +331,7 @@ async def test_75_a_slow_collector_slows_no_other_topic_and_its_loss_is_counted(
             assert late == list(range(200)), "what did not fit is fetched again"
         else:
             assert slow.statistics().lost == 200 - len(late) > 0
-            assert slow.statistics().gaps == 1
+            assert slow.statistics().gaps >= 1
         scope.cancel()
 
 

@@ -49,7 +49,7 @@ async def answer(app: Router, call: AsgiCall) -> None:
 async def _open(app: Router, call: AsgiCall) -> None:
     if (await call.receive())["type"] != "websocket.connect":
         return
-    app.background_jobs.expect()
+    app.expect_running()
     try:
         request = request_of(call.scope)
     except ValueError:
@@ -96,7 +96,7 @@ async def _answer(app: Router, call: AsgiCall) -> None:
         case Page() as page:
             response = await page_response(request, page, _patience)
         case Events() as events:
-            app.background_jobs.expect()
+            app.expect_running()
             flow = await open_events(request, events, _patience, CancelScope)
             if not isinstance(flow, Response):
                 await _stream(app, call, request, events, flow)
@@ -124,7 +124,7 @@ def _patience() -> CancelScope:
 async def _live(app: Router, call: AsgiCall) -> None:
     """Run the background jobs between the host's start and its end."""
     await call.receive()
-    async with app.background_jobs.running():
+    async with app.running():
         await call.send({"type": "lifespan.startup.complete"})
         await call.receive()
     await call.send({"type": "lifespan.shutdown.complete"})

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+import logging
+import os
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from attrs import frozen
 
+from flowsock.brokers.broker import Broker
+from flowsock.brokers.broker_state import BrokerClosed
+from flowsock.brokers.engine import Guarantee
 from flowsock.sessions.config import WebSocketConfig, raw_config
 from flowsock.sessions.events.event_stream_config import event_stream_config
 from flowsock.sessions.events.stream_registry import StreamRegistry
@@ -24,7 +30,7 @@ from flowsock.wire.origins import origin_error
 from flowsock.wire.response import Response, plain_response
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
     from flowsock.scopes.restart import Restart
     from flowsock.sessions.routes.app_statistics import AppStatistics
@@ -36,6 +42,11 @@ if TYPE_CHECKING:
     B = TypeVar("B", bound=Callable[[], Awaitable[object]])
     P = TypeVar("P", bound=Callable[..., object])
     R = TypeVar("R", SessionRoute, PageRoute | EventRoute)
+
+
+_BROKER_VARIABLE: Final = "FLOWSOCK_BROKER"
+
+_logger = logging.getLogger("flowsock")
 
 
 @frozen
@@ -64,16 +75,21 @@ class Events:
 
 
 class Router:
-    """Know the routes of an app, its settings, its open sessions and its background jobs."""
+    """Know the routes of an app, its settings, its open sessions, its topics and its background jobs."""
 
-    def __init__(self, *, websockets: WebSocketConfig | None = None) -> None:
+    def __init__(self, *, websockets: WebSocketConfig | None = None, broker: Broker | str | None = None) -> None:
         self.websockets = websockets or WebSocketConfig()
+        self.broker = (
+            broker if isinstance(broker, Broker) else Broker(broker or os.environ.get(_BROKER_VARIABLE) or "memory://")
+        )
+        self.topic = self.broker.topic
         self.sessions = SessionRegistry()
         self.streams = StreamRegistry()
         self.servers: set[Server] = set()
         self.background_jobs = BackgroundJobs()
         self._sessions: list[SessionRoute] = []
         self._pages: list[PageRoute | EventRoute] = []
+        self._is_alone = False
 
     def websocket(self, path: str, /, *, guard: GuardFunction | None = None, **settings: Any) -> Callable[[H], H]:
         """Run a handler for each session that is opened at a path (Ktor: ``webSocket``).
@@ -199,6 +215,23 @@ class Router:
     def session_routes(self) -> tuple[SessionRoute, ...]:
         """Give the routes that open sessions, in order."""
         return tuple(self._sessions)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Have the broker open, and the background jobs running, while the block lasts."""
+        async with self.broker.running(), self.background_jobs.running():
+            yield
+
+    def expect_running(self) -> None:
+        """Log, once, what an app needs that its host does not run."""
+        self.background_jobs.expect()
+        is_alone = self.broker.guarantee is not Guarantee.LOCAL and self.broker.state.value == BrokerClosed()
+        if is_alone and not self._is_alone:
+            self._is_alone = True
+            _logger.error(
+                "the topics of an app are cut off, because its host runs no lifespan for it: give the outermost "
+                "application the lifespan of the app, as in FastAPI(lifespan=app.lifespan)"
+            )
 
     def statistics(self) -> AppStatistics:
         """Count the sessions and the event streams, and what passed through them."""

@@ -329,7 +329,8 @@ async def serve(
     Law: the server listens when the block is entered. Leaving the block stops it gracefully: no new connections, 1001 to all
     sessions in batches, and handlers that have not ended ``drain_timeout`` seconds later are cancelled. When the block is
     left by an error or a cancellation, they are cancelled at once. Handlers that do not end then are reported after 5 seconds,
-    their connections are cut, and they are waited for. Background jobs end last. It never touches signals; `App.run` does.
+    their connections are cut, and they are waited for. Background jobs end last, and then the app's broker is closed. It never
+    touches signals; `App.run` does.
 
     Args:
         app: The routes.
@@ -355,7 +356,8 @@ async def serve(
     """
     config = (config or ServerConfig()).with_overrides(settings)
     places = addresses or (Address(host, port, uds=uds, ssl=ssl),)
-    async with driver or running_driver() as streams:
+    # Whoever can open a session is to hear what is said in the topics.
+    async with driver or running_driver() as streams, app.broker.running():
         watch: Timer | None = None
         try:
             async with streams.tasks() as tasks:
