@@ -28,6 +28,18 @@ class Waiter(Protocol):
         ...
 
 
+class Nobody:
+    """Nobody who waits."""
+
+    __slots__ = ()
+
+    def wake(self) -> None:
+        """Do nothing."""
+
+
+NOBODY: Final[Waiter] = Nobody()
+
+
 class Sleeper(Waiter, Protocol):
     """One sleep of one task."""
 

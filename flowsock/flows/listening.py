@@ -51,14 +51,15 @@ class ListeningJob(LaunchedJob[None]):
                 await subscriber.begin()
                 if subscriber.is_idle:
                     self._rests = True
-                    subscriber.start_when_needed(self._wake)
+                    subscriber.start_when_needed(self)
                     return
             await subscriber.run()
         finally:
             if not self.is_resting:
                 self._leave()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Go on in a task: the collector needs one."""
         assert self.parent is not None
         self._rests = False
         self._context.run(self.parent.wake, self)

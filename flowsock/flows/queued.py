@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from contextlib import closing
 from contextvars import copy_context
-from typing import TYPE_CHECKING, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowsock.channels.channel import Channel
 from flowsock.clause import NOTHING, Nothing
@@ -15,7 +16,9 @@ from flowsock.parking import new_sleeper
 from flowsock.scopes.groups import task_group
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
+
+    from anyio.abc import TaskGroup
 
     from flowsock.channels.capacity import BufferOverflow
     from flowsock.emitting import Emit
@@ -51,7 +54,7 @@ class QueuedSubscriber(Subscriber[T]):
         self._queue: Channel[T] | None = None
         self._upstream: Subscriber[T] | None = source.subscribe(stages(self._put))
         try:
-            self._upstream.run_without_task(self.wake)
+            self._upstream.run_without_task(self)
         except End:
             self._end_queue()
         except BaseException:
@@ -100,10 +103,9 @@ class QueuedSubscriber(Subscriber[T]):
                 return
             # Either side has something to await. From here on what is above can have a task of its own, for when the queue is
             # full or a stage turns out asynchronous; it has the collector's context, whoever emitted.
-            context = copy_context()
             async with task_group() as group:
                 with closing(self):  # a group that is being left takes no new tasks
-                    upstream.start_when_needed(lambda: context.run(group.start_soon, self._run_upstream, upstream))
+                    upstream.start_when_needed(_Start(group, partial(self._run_upstream, upstream)))
                     await super().run()
                 group.cancel_scope.cancel()
 
@@ -114,3 +116,17 @@ class QueuedSubscriber(Subscriber[T]):
 
     def _end_queue(self) -> None:
         self._backlog().close()
+
+
+class _Start:
+    """What starts a task of a group, in the context in which this is made."""
+
+    __slots__ = ("_context", "_function", "_group")
+
+    def __init__(self, group: TaskGroup, function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._context = copy_context()
+        self._group = group
+        self._function = function
+
+    def wake(self) -> None:
+        self._context.run(self._group.start_soon, self._function)

@@ -22,6 +22,7 @@ from flowsock.flows.counting import subscription_count
 from flowsock.flows.operators.buffering import Buffered
 from flowsock.flows.operators.flattening import TransformLatest
 from flowsock.flows.operators.transform import distinct
+from flowsock.parking import NOBODY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -179,7 +180,7 @@ def share(
     """
     changes: Channel[int] = Channel(UNLIMITED)
     watcher = subscription_count(engine).subscribe(changes.send)
-    watcher.run_without_task(lambda: None)
+    watcher.run_without_task(NOBODY)
 
     async def obey(_emit: Emitter[Any], command: SharingCommand) -> None:
         if command is SharingCommand.START:

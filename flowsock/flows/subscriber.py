@@ -48,7 +48,7 @@ class Subscriber(ABC, Generic[T]):
         self._failure: BaseException | None = None
         self._sleeper: Waiter | None = None
         self._needs_task = False
-        self._start: Callable[[], object] | None = None
+        self._start: Waiter | None = None
 
     # What a kind of source decides
 
@@ -100,7 +100,7 @@ class Subscriber(ABC, Generic[T]):
     def _start_if_needed(self) -> None:
         if self._needs_task and self._start is not None:
             start, self._start = self._start, None
-            start()
+            start.wake()
 
     def close(self) -> None:
         """Let nothing reach the chain any more."""
@@ -130,11 +130,11 @@ class Subscriber(ABC, Generic[T]):
         """Tell, without a task, whether there is nothing to do but to be dispatched to."""
         return not (self.closed or self._needs_task)
 
-    def run_without_task(self, start: Callable[[], object]) -> None:
+    def run_without_task(self, start: Waiter) -> None:
         """Deliver the backlog and become idle, in plain code, as far as nothing has to be awaited for that.
 
         Args:
-            start: Called once, at the first need for a task after all: `run` must then be awaited.
+            start: Woken once, at the first need for a task after all: `run` must then be awaited.
         """
         while (value := self.next_value()) is not NOTHING:
             pending = waiting(self._chain(value))
@@ -146,8 +146,8 @@ class Subscriber(ABC, Generic[T]):
             self.emit = self._chain
         self.start_when_needed(start)
 
-    def start_when_needed(self, start: Callable[[], object]) -> None:
-        """Call ``start`` once, as soon as the subscriber needs a task, which may be now."""
+    def start_when_needed(self, start: Waiter) -> None:
+        """Wake ``start`` once, as soon as the subscriber needs a task, which may be now."""
         self._start = start
         self._start_if_needed()
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeGuard
 
 from anyio import create_task_group, get_cancelled_exc_class
-from anyio.abc import TaskGroup
 from anyio.lowlevel import cancel_shielded_checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
-    TaskBlock: TypeAlias = AbstractAsyncContextManager["Tasks", bool | None]
+    from anyio.abc import TaskGroup
 
-G_co = TypeVar("G_co", covariant=True)
+    TaskBlock: TypeAlias = AbstractAsyncContextManager["Tasks", bool | None]
 
 
 class Stop(BaseException):
@@ -103,50 +102,40 @@ class Tasks(Protocol):
         ...
 
 
-class collapsing(Generic[G_co]):
-    """Open a group of tasks whose errors are collapsed on the way out.
+async def collapsed(leaving: Awaitable[bool | None], error: BaseException | None) -> bool | None:
+    """Leave a group of tasks, as its ``__aexit__`` does for an error, and raise what went wrong, not a group around it."""
+    try:
+        return await leaving
+    except BaseExceptionGroup as group:
+        reason = collapse(group)
+    if reason is error:
+        return False
+    context = reason.__context__
+    # If the last thing that was thrown into this task is a cancellation, the interpreter makes it the context of whatever
+    # comes out: leave at an ordinary turn.
+    await cancel_shielded_checkpoint()
+    try:
+        raise reason
+    finally:
+        # Raising here would chain the error to the cancellation that it caused, which explains nothing.
+        reason.__context__ = context
+        del reason, context
+
+
+class task_group:
+    """Open an anyio task group whose errors are collapsed on the way out.
 
     Law: leaving waits for all children. The first failure cancels the others; a single error is raised as itself with its
     own traceback, several as one ``ExceptionGroup``.
-
-    Args:
-        make: Makes the group.
     """
 
-    __slots__ = ("_group", "_make")
+    __slots__ = ("_group",)
 
-    def __init__(self, make: Callable[[], AbstractAsyncContextManager[G_co, bool | None]]) -> None:
-        self._make = make
-
-    async def __aenter__(self) -> G_co:
-        self._group = self._make()
+    async def __aenter__(self) -> TaskGroup:
+        self._group = create_task_group()
         return await self._group.__aenter__()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
-        try:
-            return await self._group.__aexit__(kind, error, traceback)
-        except BaseExceptionGroup as group:
-            collapsed = collapse(group)
-        if collapsed is error:
-            return False
-        context = collapsed.__context__
-        # If the last thing that was thrown into this task is a cancellation, the interpreter makes it the context of whatever
-        # comes out: leave at an ordinary turn.
-        await cancel_shielded_checkpoint()
-        try:
-            raise collapsed
-        finally:
-            # Raising here would chain the error to the cancellation that it caused, which explains nothing.
-            collapsed.__context__ = context
-            del collapsed, context
-
-
-class task_group(collapsing[TaskGroup]):
-    """Open an anyio task group whose errors are collapsed on the way out."""
-
-    __slots__ = ()
-
-    def __init__(self) -> None:
-        super().__init__(create_task_group)
+        return await collapsed(self._group.__aexit__(kind, error, traceback), error)

@@ -6,7 +6,6 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from flowsock.scopes.groups import collapsing
 from flowsock.sessions.drivers.asyncio_listener import AsyncioListener
 from flowsock.sessions.drivers.asyncio_tasks import AsyncioTasks
 from flowsock.sessions.server.tls import server_context
@@ -45,7 +44,7 @@ class AsyncioDriver:
         """Leave the rest to the loop, which writes what was queued and then closes."""
 
     def tasks(self) -> TaskBlock:
-        return collapsing(AsyncioTasks)
+        return AsyncioTasks()
 
     async def listen(
         self, greet: Callable[[], Handshake | None], address: Address, *, reuse_port: bool, tls_timeout: float

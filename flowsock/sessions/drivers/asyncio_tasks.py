@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from anyio import CancelScope
 
+from flowsock.scopes.groups import collapsed
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from types import TracebackType
@@ -16,9 +18,9 @@ if TYPE_CHECKING:
 class AsyncioTasks:
     """Run tasks that end with the block, whose body has a cancel scope of anyio's; the tasks have those that they make.
 
-    Laws: leaving waits for all tasks. The first failure cancels the body and the other tasks, and leaves the block in an
-    ``ExceptionGroup``. Cancelling the group cancels a task once, as asyncio does: what must not live on after that runs in a
-    cancel scope of its own. What cancels the block from around it cancels the tasks when the body has ended.
+    Laws: leaving waits for all tasks. The first failure cancels the body and the other tasks, and leaves the block; several do
+    as one ``ExceptionGroup``. Cancelling the group cancels a task once, as asyncio does: what must not live on after that runs
+    in a cancel scope of its own. What cancels the block from around it cancels the tasks when the body has ended.
 
     Attributes:
         cancel_called: Whether the group was cancelled.
@@ -91,7 +93,10 @@ class AsyncioTasks:
 
     async def __aexit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
-    ) -> bool:
+    ) -> bool | None:
+        return await collapsed(self._leave(error), error)
+
+    async def _leave(self, error: BaseException | None) -> bool:
         if isinstance(error, asyncio.CancelledError):
             self.cancel()
         elif error is not None:

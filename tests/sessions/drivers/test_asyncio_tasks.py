@@ -7,7 +7,6 @@ import asyncio
 import anyio
 import pytest
 
-from flowsock.scopes.groups import collapsing
 from flowsock.sessions.drivers.asyncio_tasks import AsyncioTasks
 
 pytestmark = pytest.mark.asyncio
@@ -68,7 +67,7 @@ async def test_nothing_can_be_started_after_the_end() -> None:
 async def test_a_failure_cancels_body_and_siblings() -> None:
     story, error = Story(), ValueError("x")
     with pytest.raises(ValueError, match="x") as raised:
-        async with collapsing(AsyncioTasks) as tasks:
+        async with AsyncioTasks() as tasks:
             tasks.start_soon(story.note_cancellation, "sibling", 3)
             tasks.start_soon(fail, error)
             await story.note_cancellation("body")
@@ -80,7 +79,7 @@ async def test_a_failure_cancels_body_and_siblings() -> None:
 async def test_a_failing_body_cancels_the_tasks() -> None:
     story, error = Story(), ValueError("x")
     with pytest.raises(ValueError, match="x") as raised:
-        async with collapsing(AsyncioTasks) as tasks:
+        async with AsyncioTasks() as tasks:
             tasks.start_soon(story.note_cancellation, "task", 3)
             await asyncio.sleep(0)
             raise error
