@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from attrs import evolve
 
-from benchmarks import echo, flows, hot, instructions, memory, startup
-from benchmarks.measuring import QUICK, Effort
+from benchmarks import broadcast, echo, flows, hot, instructions, latency, memory, startup
+from benchmarks.measuring import QUICK, Effort, missing_packages
+from benchmarks.plot import ENDINGS, save_plot
 from benchmarks.report import as_json, header_text, table_text
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ _AREAS: Final[dict[str, Callable[[Effort], list[Table]]]] = {
     "hot": _measure_hot,
     "echo": echo.measure,
     "memory": memory.measure,
+    "broadcast": broadcast.measure,
+    "latency": latency.measure,
     "startup": startup.measure,
     "instructions": instructions.measure,
 }
@@ -40,11 +43,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     unknown = [name for name in options.areas if name not in _AREAS]
-    if unknown or (options.rounds is not None and options.rounds < 1):
-        parser.error(f"no such area: {', '.join(unknown)}" if unknown else "--rounds must be 1 or more")
+    if unknown:
+        parser.error(f"no such area: {', '.join(unknown)}")
+    if options.plot is not None and (missing := missing_packages(["matplotlib"])):
+        parser.error(f"--plot needs {missing[0]}, which is not installed")
     effort = QUICK if options.quick else Effort()
     if options.rounds is not None:
         effort = evolve(effort, rounds=options.rounds)
+    if options.sessions is not None:
+        effort = evolve(effort, sessions=options.sessions)
     _say(header_text(effort))
     measured: dict[str, list[Table]] = {}
     for name in dict.fromkeys(options.areas or _AREAS):
@@ -55,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             continue
         for table in measured[name]:
             _say(f"\n{table_text(table)}")
+    if options.plot is not None:
+        save_plot([table for tables in measured.values() for table in tables], options.plot)
     if options.json is not None:
         options.json.write_text(json.dumps(as_json(effort, measured), indent=2, ensure_ascii=False) + "\n")
     return 0
@@ -63,10 +72,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> ArgumentParser:
     parser = ArgumentParser("python -m benchmarks", description="Compare flowsock with hand-written code and other libraries.")
     parser.add_argument("areas", nargs="*", metavar="AREA", help=f"one of {', '.join(_AREAS)}; all unless given")
-    parser.add_argument("--rounds", type=int, metavar="N", help="how often everybody is measured")
-    parser.add_argument("--quick", action="store_true", help="less work, fewer rounds, no more than 10,000 subscribers")
+    parser.add_argument("--rounds", type=_positive, metavar="N", help="how often everybody is measured")
+    parser.add_argument("--sessions", type=_positive, metavar="N", help="how many are open where there are many")
+    parser.add_argument("--quick", action="store_true", help="less work, fewer rounds, fewer sessions and subscribers")
+    parser.add_argument("--plot", type=_picture, metavar="FILE", help="also draw the tables, as .png or .svg; needs matplotlib")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all numbers here")
     return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ArgumentTypeError(f"{number} is not 1 or more")
+    return number
+
+
+def _picture(text: str) -> Path:
+    path = Path(text)
+    if path.suffix not in ENDINGS:
+        raise ArgumentTypeError(f"{text!r} ends in none of {', '.join(ENDINGS)}")
+    return path
 
 
 def _say(text: str) -> None:

@@ -161,13 +161,19 @@ def cores_to_use() -> Cores:
 @contextmanager
 def running_server(name: str, core: int) -> Iterator[tuple[int, int]]:
     """Start a server; give its port and its process; end it."""
-    command = [sys.executable, "-m", "benchmarks.echo_servers", name, str(core)]
+    with running([sys.executable, "-m", "benchmarks.echo_servers", name, str(core)]) as found:
+        yield found
+
+
+@contextmanager
+def running(command: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Start a program that prints its port; give that and its process; end it."""
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
         if not line:
-            raise RuntimeError(f"the server {name!r} did not start")
+            raise RuntimeError(f"it did not start: {' '.join(command)}")
         yield int(line), process.pid
     finally:
         _end(process)

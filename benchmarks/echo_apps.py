@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import Struct
 
-from flowsock import App, BufferOverflow, MutableSharedFlow, Session
+from flowsock import App, BufferOverflow, MutableSharedFlow, Session, WebSocketConfig
 
 
 class Said(Struct):
@@ -13,10 +15,12 @@ class Said(Struct):
     text: str
 
 
-collecting = App()
-iterating = App()
-typed = App()
-chatting = App()
+# As with all others: the clients here answer no ping.
+_UNPINGED: Final = WebSocketConfig(ping_interval=None)
+collecting = App(websockets=_UNPINGED)
+iterating = App(websockets=_UNPINGED)
+typed = App(websockets=_UNPINGED)
+chatting = App(websockets=_UNPINGED)
 messages: MutableSharedFlow[str | bytes] = MutableSharedFlow(extra_buffer_capacity=64)
 
 

@@ -93,7 +93,7 @@ async def serve_websockets() -> AsyncIterator[int]:
         async for message in connection:
             await connection.send(message)
 
-    async with serve(echo, _HOST, 0, compression=None) as server:
+    async with serve(echo, _HOST, 0, compression=None, ping_interval=None) as server:
         yield next(iter(server.sockets)).getsockname()[1]
 
 
@@ -132,7 +132,14 @@ async def serve_uvicorn() -> AsyncIterator[int]:
             await websocket.send_bytes(message)
 
     app = Starlette(routes=[WebSocketRoute("/echo", echo)])
-    config = Config(app, ws="websockets-sansio", ws_per_message_deflate=False, log_level="warning", timeout_graceful_shutdown=1)
+    config = Config(
+        app,
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+        ws_ping_interval=None,
+        log_level="warning",
+        timeout_graceful_shutdown=1,
+    )
     server = Server(config)
     with create_server((_HOST, 0)) as listener:
         serving = asyncio.create_task(server.serve([listener]))
@@ -204,7 +211,7 @@ async def serve_websockets_to_all() -> AsyncIterator[int]:
         finally:
             everybody.discard(connection)
 
-    async with serve(chat, _HOST, 0, compression=None) as server:
+    async with serve(chat, _HOST, 0, compression=None, ping_interval=None) as server:
         yield next(iter(server.sockets)).getsockname()[1]
 
 

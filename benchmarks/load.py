@@ -98,7 +98,7 @@ def opened(port: int) -> socket.socket:
     )
     head = b""
     while not head.endswith(b"\r\n\r\n"):
-        piece = connection.recv(1)
+        piece = connection.recv(1024)  # no server here speaks before it is spoken to
         if not piece:
             break
         head += piece

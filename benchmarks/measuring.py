@@ -29,17 +29,19 @@ class Effort:
     Attributes:
         rounds: How often everybody is measured.
         scale: What the usual amounts of work are multiplied by.
+        sessions: How many are open where there are many.
     """
 
     rounds: int = 5
     scale: float = 1.0
+    sessions: int = 10_000
 
     def scaled(self, amount: int) -> int:
         """Give an amount of work, at least one unit."""
         return max(1, int(amount * self.scale))
 
 
-QUICK: Final = Effort(rounds=3, scale=0.25)
+QUICK: Final = Effort(rounds=3, scale=0.25, sessions=1_000)
 
 
 class Needy(Protocol):

@@ -44,7 +44,7 @@ def measure(effort: Effort) -> list[Table]:
     """
     if not Path("/proc/self/statm").exists():
         raise NotImplementedError("memory needs Linux: it reads the server's memory from /proc")
-    sessions = effort.scaled(SESSIONS)
+    sessions = effort.sessions
     peers, missing = present(PEERS)
     each: dict[str, list[float]] = {peer.row: [] for peer in peers}
     total: dict[str, list[float]] = {peer.row: [] for peer in peers}

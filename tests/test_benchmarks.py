@@ -5,18 +5,36 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import __main__, channels, churn, echo, flows, hot, instructions, load, memory, paths, startup
+from benchmarks import (
+    __main__,
+    broadcast,
+    channels,
+    churn,
+    crowd,
+    echo,
+    flows,
+    hot,
+    instructions,
+    latency,
+    load,
+    memory,
+    paths,
+    plot,
+    startup,
+)
+from benchmarks.floor import FLOOR
 from benchmarks.measuring import OURS, Contender, Effort, Gate, Table, Verdict, measure_rounds, present
 from benchmarks.report import gate_text, table_text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-TINY = Effort(rounds=1, scale=0.001)
+TINY = Effort(rounds=1, scale=0.001, sessions=20)
 
 
 def check(tables: list[Table]) -> None:
@@ -59,6 +77,52 @@ def test_memory() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_broadcast() -> None:
+    (table,) = broadcast.measure(TINY)
+    check([table])
+    assert "20 sessions" in table.title
+    assert (FLOOR in table.rows) == (shutil.which("cc") is not None)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_latency(monkeypatch: pytest.MonkeyPatch) -> None:
+    for peers in ("TO_ONE", "TO_ALL"):
+        monkeypatch.setattr(latency, peers, getattr(latency, peers)[:1])
+    tables = latency.measure(TINY)
+    check(tables)
+    assert [len(table.gates) for table in tables] == [0, 1, 0] + 6 * [0]
+    for lower, higher in pairwise(tables[:3]):
+        assert lower.rows[OURS][0] <= higher.rows[OURS][0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_slow_reader_delays_nobody() -> None:
+    with echo.running_server("chat", -1) as (port, _):
+        clients = crowd.Crowd(port, 3)
+        clients.get_to_know(b"hello")
+        clients.add_slow_reader(port)
+        assert len(clients.say(b"hello", times=7)) == 3 * 7
+        clients.close()
+
+
+def test_percentiles() -> None:
+    assert crowd.percentiles([each / 1000 for each in range(1001)]) == {"p50": 500, "p99": 990, "p99.9": 999}
+
+
+def test_too_few_descriptors_are_told() -> None:
+    with pytest.raises(NotImplementedError, match="ask for fewer --sessions"):
+        crowd.allow_descriptors(10**9)
+
+
+@pytest.mark.parametrize("ending", plot.ENDINGS)
+def test_plot(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"times{ending}"
+    table = Table("t", "ns per thing", "b", {OURS: [1.0, 2.0, 4.0], "b": [4.0, 4.0, 4.0]})
+    plot.save_plot([table, table], path)
+    assert path.stat().st_size > 1000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_startup(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(startup, "PEERS", startup.PEERS[:1])
     monkeypatch.setattr(startup, "IMPORTS", {OURS: "import anyio, flowsock", "flowsock, a server": "import flowsock.serving"})
@@ -95,6 +159,13 @@ def test_unknown_area_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         __main__.main(["tepid"])
     assert "no such area: tepid" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--rounds", "0"], ["--sessions", "0"], ["--plot", "times.gif"]])
+def test_bad_options_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        __main__.main(["flows", *arguments])
+    assert arguments[0] in capsys.readouterr().err
 
 
 def test_rounds_take_turns() -> None:
