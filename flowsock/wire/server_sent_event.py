@@ -59,13 +59,18 @@ class ServerSentEvent:
     id: str | None = field(default=None, validator=[_one_line, _no_null], kw_only=True)
     retry: float | None = field(default=None, validator=optional(ge(0)), kw_only=True)
 
-    @cached_property
+    @property
     def encoded(self) -> bytes:
         """Give what is on the wire; made once, however many clients the event goes to.
 
         Raises:
             UnicodeEncodeError: a text has no UTF-8 form.
         """
+        return self._encoded
+
+    # What has an underscore is no part of the event where a codec takes it for a message.
+    @cached_property
+    def _encoded(self) -> bytes:
         fields = [] if self.event == DEFAULT_NAME else [("event", self.event)]
         fields.extend(("data", line) for line in LINE_END.split(self.data))
         if self.id is not None:
@@ -88,7 +93,7 @@ class ServerSentComment:
 
     text: str = ""
 
-    @cached_property
+    @property
     def encoded(self) -> bytes:
         """Give what is on the wire."""
         return _block(f": {line}" if line else ":" for line in LINE_END.split(self.text))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowsock import codec_for
 from flowsock.wire.event_stream import EventStreamReader
 from flowsock.wire.server_sent_event import ServerSentComment, ServerSentEvent, encode_retry
 
@@ -42,7 +43,18 @@ ONE_LINE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="
 )
 def test_an_event_is_written_as_the_standard_says(event: ServerSentEvent | ServerSentComment, written: bytes) -> None:
     assert event.encoded == written
+
+
+@pytest.mark.parametrize("message_format", ["json", "msgpack"])
+def test_an_event_is_a_message_too_as_of_a_topic(message_format: str) -> None:
+    codec = codec_for(ServerSentEvent, message_format)
+    event = ServerSentEvent("a", event="x", id="1", retry=2)
+    fresh = codec.encode(event)
     assert event.encoded is event.encoded, "once, however many get it"
+    assert len(codec_for(list[ServerSentEvent], message_format).encode([event])) <= len(fresh) + 2
+    read = codec.decode(fresh)
+    assert read == event
+    assert read.encoded == event.encoded
 
 
 def test_a_wait_alone_is_in_milliseconds() -> None:

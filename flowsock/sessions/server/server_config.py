@@ -45,9 +45,9 @@ class ServerConfig:
 
     Args:
         handshake_timeout: Seconds that a client has from its connection to its session: TLS, the request, the guard.
-        drain_timeout: Seconds that sessions and pages have to end when the server stops.
+        drain_timeout: Seconds that sessions, event streams and pages have to end when the server stops.
         max_handshakes: Connections that are no session (yet); one more gets 503. ``None`` for no limit.
-        max_sessions: Sessions at a time; one more gets 503. ``None`` for no limit.
+        max_sessions: Sessions and event streams at a time; one more gets 503. ``None`` for no limit.
         max_sessions_per_address: The same for one IPv4 address or one IPv6 network of 64 bits, and 429.
         trusted_proxies: Who is believed about where a request came from: addresses and networks, like ``"10.0.0.0/8"``, and
             ``"unix"`` for whoever connects over a Unix socket.
