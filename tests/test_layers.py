@@ -25,6 +25,7 @@ LAYERS = {
     "emitting": 0,
     "clause": 0,
     "parking": 0,
+    "settings": 0,
     "_parking_asyncio": 0,
     "_parking_trio": 0,
     "wire": 1,

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attrs import Attribute, evolve, field, fields_dict, frozen
+from attrs import Attribute, field, frozen
 
 from flowsock.channels.capacity import BufferOverflow
 from flowsock.scopes.restart import Backoff
+from flowsock.settings import positive, replaced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-
-def _positive(_config: object, setting: Attribute[Any], value: float) -> None:
-    if not value > 0:
-        raise ValueError(f"{setting.name} must be above 0, not {value!r}")
 
 
 def _not_negative(_config: object, setting: Attribute[Any], value: float) -> None:
@@ -50,17 +46,17 @@ class BrokerConfig:
     """
 
     name: str = "flowsock"
-    outbox_capacity: int = field(default=1024, validator=_positive)
+    outbox_capacity: int = field(default=1024, validator=positive)
     on_outbox_overflow: BufferOverflow = BufferOverflow.SUSPEND
-    inbox_capacity: int = field(default=1024, validator=_positive)
-    max_message_size: int = field(default=2**20 - 1024, validator=_positive)
-    timeout: float = field(default=10.0, validator=_positive)
-    ping_interval: float = field(default=5.0, validator=_positive)
+    inbox_capacity: int = field(default=1024, validator=positive)
+    max_message_size: int = field(default=2**20 - 1024, validator=positive)
+    timeout: float = field(default=10.0, validator=positive)
+    ping_interval: float = field(default=5.0, validator=positive)
     connect_timeout: float = field(default=5.0, validator=_not_negative)
     close_timeout: float = field(default=5.0, validator=_not_negative)
     backoff: Backoff = field(factory=lambda: Backoff(0.1, maximum=5.0))
-    retention: int = field(default=1000, validator=_positive)
-    retention_time: float = field(default=86_400.0, validator=_positive)
+    retention: int = field(default=1000, validator=positive)
+    retention_time: float = field(default=86_400.0, validator=positive)
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> BrokerConfig:
         """Give a copy with some settings replaced.
@@ -68,8 +64,4 @@ class BrokerConfig:
         Raises:
             TypeError: there is no such setting.
         """
-        known = fields_dict(BrokerConfig)
-        unknown = [name for name in overrides if name not in known]
-        if unknown:
-            raise TypeError(f"no such broker setting: {', '.join(unknown)} (there are: {', '.join(known)})")
-        return evolve(self, **overrides) if overrides else self
+        return replaced(self, "broker", overrides)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import Attribute, evolve, field, fields_dict, frozen
+from attrs import field, frozen
 from attrs.validators import instance_of, is_callable, optional
 
 from flowsock.codecs.message_codec import MessageFormat
 from flowsock.codecs.translation import CodecChoice, as_codec_choice, codec_names
 from flowsock.sessions.slow_reader import SlowReader
+from flowsock.settings import positive, replaced
 from flowsock.wire.deflate import Deflate, as_deflate
 from flowsock.wire.origins import check_origins
 
@@ -20,12 +21,8 @@ if TYPE_CHECKING:
     from flowsock.wire.origins import AllowedOrigins
 
 
-def _positive(_config: object, setting: Attribute[Any], value: Any) -> None:
-    if value is not None and not value > 0:
-        raise ValueError(f"{setting.name} must be above 0, not {value!r}")
-
-
-def _known_origins(_config: object, _setting: Attribute[Any], value: AllowedOrigins) -> None:
+def known_origins(_config: object, _setting: object, value: AllowedOrigins) -> None:
+    """Validate origins; see `check_origins`."""
     check_origins(value)
 
 
@@ -76,18 +73,18 @@ class WebSocketConfig:
     60
     """
 
-    ping_interval: float | None = field(default=20.0, validator=_positive)
-    ping_timeout: float = field(default=20.0, validator=_positive)
-    max_message_size: int | None = field(default=2**20, validator=_positive)
-    max_fragments: int = field(default=131_072, validator=_positive)
-    incoming_queue: int = field(default=16, validator=_positive)
-    outgoing_high_water: int = field(default=2**16, validator=_positive)
+    ping_interval: float | None = field(default=20.0, validator=positive)
+    ping_timeout: float = field(default=20.0, validator=positive)
+    max_message_size: int | None = field(default=2**20, validator=positive)
+    max_fragments: int = field(default=131_072, validator=positive)
+    incoming_queue: int = field(default=16, validator=positive)
+    outgoing_high_water: int = field(default=2**16, validator=positive)
     slow_reader: SlowReader = field(default=SlowReader.SUSPEND, converter=SlowReader)
-    outgoing_queue: int = field(default=256, validator=_positive)
-    outgoing_queue_size: int = field(default=2**20, validator=_positive)
-    send_timeout: float = field(default=10.0, validator=_positive)
-    close_timeout: float = field(default=10.0, validator=_positive)
-    origins: AllowedOrigins = field(default="same", validator=_known_origins)
+    outgoing_queue: int = field(default=256, validator=positive)
+    outgoing_queue_size: int = field(default=2**20, validator=positive)
+    send_timeout: float = field(default=10.0, validator=positive)
+    close_timeout: float = field(default=10.0, validator=positive)
+    origins: AllowedOrigins = field(default="same", validator=known_origins)
     subprotocols: tuple[str, ...] = field(default=(), converter=subprotocol_names)
     deflate: Deflate | None = field(default=None, converter=as_deflate, validator=optional(instance_of(Deflate)))
     codec: CodecChoice = field(default=MessageFormat.JSON, converter=as_codec_choice)
@@ -104,11 +101,7 @@ class WebSocketConfig:
         Raises:
             TypeError: there is no such setting.
         """
-        known = fields_dict(WebSocketConfig)
-        unknown = [name for name in overrides if name not in known]
-        if unknown:
-            raise TypeError(f"no such WebSocket setting: {', '.join(unknown)} (there are: {', '.join(known)})")
-        return evolve(self, **overrides) if overrides else self
+        return replaced(self, "WebSocket", overrides)
 
     def changed(self, settings: Mapping[str, Any]) -> WebSocketConfig:
         """Give a copy for a session that is open.

@@ -9,6 +9,7 @@ from anyio import move_on_after
 
 from flowsock.codecs.translation import translations
 from flowsock.sessions.client.client_handshake import ClientHandshake
+from flowsock.sessions.client.client_tls import client_context
 from flowsock.sessions.client.url import parse_url
 from flowsock.sessions.config import WebSocketConfig, subprotocol_names
 from flowsock.sessions.connection.keepalive import Keepalive
@@ -161,15 +162,8 @@ class connect(Generic[In, Out]):
 
     async def _reach(self, driver: Driver, handshake: ClientHandshake) -> HandshakeTransport:
         if self._socket is not None:
-            return await driver.adopt(handshake, self._socket, self._url.host, self._tls())
-        return await driver.open(handshake, self._url.host, self._url.port, self._tls())
-
-    def _tls(self) -> SSLContext | None:
-        if not self._url.secure or self._ssl is not None:
-            return self._ssl
-        from ssl import create_default_context
-
-        return create_default_context()
+            return await driver.adopt(handshake, self._socket, self._url.host, client_context(self._url, self._ssl))
+        return await driver.open(handshake, self._url.host, self._url.port, client_context(self._url, self._ssl))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

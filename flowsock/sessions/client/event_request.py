@@ -9,6 +9,7 @@ from anyio import fail_after
 from attrs import frozen
 
 from flowsock.errors import EventStreamRejected
+from flowsock.sessions.client.client_tls import client_context
 from flowsock.sessions.client.content_stream import ContentStream
 from flowsock.wire.headers import Headers
 from flowsock.wire.response import encode_head
@@ -74,7 +75,7 @@ class EventRequest:
         stream = ContentStream()
         try:
             with fail_after(self.open_timeout):
-                transport = await driver.open(stream, self.url.host, self.url.port, self._tls())
+                transport = await driver.open(stream, self.url.host, self.url.port, client_context(self.url, self.ssl))
                 transport.write(self.encoded(last_event_id))
                 content = await self._answer(stream)
             yield stream, content
@@ -102,13 +103,6 @@ class EventRequest:
                 break
             body += content
         return bytes(body[:_MOST_OF_A_REFUSAL])
-
-    def _tls(self) -> SSLContext | None:
-        if not self.url.secure or self.ssl is not None:
-            return self.ssl
-        from ssl import create_default_context
-
-        return create_default_context()
 
 
 def _is_event_stream(head: ResponseHead) -> bool:

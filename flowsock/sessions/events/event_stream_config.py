@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attrs import Attribute, field, fields_dict, frozen
+from attrs import field, frozen
 from attrs.validators import ge, optional
 
+from flowsock.sessions.config import known_origins
 from flowsock.sessions.slow_reader import SlowReader
-from flowsock.wire.origins import check_origins
+from flowsock.settings import check_names, positive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from flowsock.wire.origins import AllowedOrigins
-
-
-def _positive(_config: object, setting: Attribute[Any], value: Any) -> None:
-    if value is not None and not value > 0:
-        raise ValueError(f"{setting.name} must be above 0, not {value!r}")
-
-
-def _known_origins(_config: object, _setting: Attribute[Any], value: AllowedOrigins) -> None:
-    check_origins(value)
 
 
 @frozen(kw_only=True)
@@ -48,14 +40,14 @@ class EventStreamConfig:
     10.0
     """
 
-    heartbeat: float | None = field(default=15.0, validator=_positive)
+    heartbeat: float | None = field(default=15.0, validator=positive)
     retry: float | None = field(default=None, validator=optional(ge(0)))
-    outgoing_high_water: int = field(default=2**16, validator=_positive)
+    outgoing_high_water: int = field(default=2**16, validator=positive)
     slow_reader: SlowReader = field(default=SlowReader.SUSPEND, converter=SlowReader)
-    outgoing_queue: int = field(default=256, validator=_positive)
-    outgoing_queue_size: int = field(default=2**20, validator=_positive)
-    send_timeout: float = field(default=10.0, validator=_positive)
-    origins: AllowedOrigins = field(default="same", validator=_known_origins)
+    outgoing_queue: int = field(default=256, validator=positive)
+    outgoing_queue_size: int = field(default=2**20, validator=positive)
+    send_timeout: float = field(default=10.0, validator=positive)
+    origins: AllowedOrigins = field(default="same", validator=known_origins)
 
 
 def event_stream_config(settings: Mapping[str, Any]) -> EventStreamConfig:
@@ -64,8 +56,5 @@ def event_stream_config(settings: Mapping[str, Any]) -> EventStreamConfig:
     Raises:
         TypeError: there is no such setting.
     """
-    known = fields_dict(EventStreamConfig)
-    unknown = [name for name in settings if name not in known]
-    if unknown:
-        raise TypeError(f"no such event stream setting: {', '.join(unknown)} (there are: {', '.join(known)})")
+    check_names(EventStreamConfig, "event stream", settings)
     return EventStreamConfig(**settings)

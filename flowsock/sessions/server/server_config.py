@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attrs import Attribute, Factory, evolve, field, fields_dict, frozen
+from attrs import Attribute, Factory, field, frozen
 
+from flowsock.settings import positive, replaced
 from flowsock.wire.forwarding import TrustedProxies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from flowsock.wire.forwarding import ProxyHeaders
-
-
-def _positive(_config: object, setting: Attribute[Any], value: Any) -> None:
-    if value is not None and not value > 0:
-        raise ValueError(f"{setting.name} must be above 0, not {value!r}")
 
 
 def _not_negative(_config: object, setting: Attribute[Any], value: float) -> None:
@@ -64,11 +60,11 @@ class ServerConfig:
     30.0
     """
 
-    handshake_timeout: float = field(default=10.0, validator=_positive)
+    handshake_timeout: float = field(default=10.0, validator=positive)
     drain_timeout: float = field(default=30.0, validator=_not_negative)
-    max_handshakes: int | None = field(default=4096, validator=_positive)
-    max_sessions: int | None = field(default=None, validator=_positive)
-    max_sessions_per_address: int | None = field(default=None, validator=_positive)
+    max_handshakes: int | None = field(default=4096, validator=positive)
+    max_sessions: int | None = field(default=None, validator=positive)
+    max_sessions_per_address: int | None = field(default=None, validator=positive)
     trusted_proxies: tuple[str, ...] = field(default=(), converter=_names)
     proxy_headers: ProxyHeaders = field(default="x-forwarded", validator=_known_headers)
     reuse_port: bool = False
@@ -81,8 +77,4 @@ class ServerConfig:
         Raises:
             TypeError: there is no such setting.
         """
-        known = [name for name, setting in fields_dict(ServerConfig).items() if setting.init]
-        unknown = [name for name in overrides if name not in known]
-        if unknown:
-            raise TypeError(f"no such server setting: {', '.join(unknown)} (there are: {', '.join(known)})")
-        return evolve(self, **overrides) if overrides else self
+        return replaced(self, "server", overrides)
