@@ -1,11 +1,17 @@
 """A whole App, mounted in Starlette beside other routes. Run it: uvicorn starlette_app:site, or python starlette_app.py"""
 
+from msgspec import Struct
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
 from flowsock import App, MutableStateFlow, Session, interval
+
+
+class Tick(Struct, frozen=True):
+    count: int
+
 
 live = App()
 ticks = MutableStateFlow(0)
@@ -17,8 +23,8 @@ async def tick() -> None:
 
 
 @live.websocket("/ticks")
-async def follow(session: Session[str, str]) -> None:
-    await ticks.map(str).collect(session.send)
+async def follow(session: Session[str, Tick]) -> None:
+    await ticks.map(Tick).collect(session.send)
 
 
 async def home(_request: Request) -> PlainTextResponse:

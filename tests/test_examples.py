@@ -67,6 +67,7 @@ def test_the_examples_are_these() -> None:
         "raw_echo",
         "starlette_app",
         "supervisor",
+        "typed_chat",
     ]
 
 
@@ -104,6 +105,18 @@ async def test_chat_keeps_rooms_apart_and_remembers() -> None:
                     assert await bob.incoming.first() == "ann: hi"
                 await eve.send("anybody?")
                 assert await eve.incoming.first() == "eve: anybody?"
+
+
+async def test_typed_chat_knows_its_members_by_their_names(capsys: pytest.CaptureFixture[str]) -> None:
+    with example("typed_chat") as module:
+        async with serve(module.app, port=0) as server:
+            await module.talk(f"ws://127.0.0.1:{server.port}/chat/ann")
+            async with connect[str, str](f"ws://127.0.0.1:{server.port}/chat/bob") as bob:
+                assert await bob.incoming.take(2).to_list() == [
+                    '{"type":"said","who":"ann","text":"hello"}',
+                    '{"type":"renamed","was":"ann","name":"somebody else"}',
+                ]
+    assert capsys.readouterr().out.splitlines() == ["Said(who='ann', text='hello')", "Renamed(was='ann', name='somebody else')"]
 
 
 async def test_chat_forgets_a_room_nobody_is_in() -> None:
@@ -157,14 +170,27 @@ async def test_fastapi_app_follows_orders_from_everywhere() -> None:
     with example("fastapi_app") as module:
         desk = Host(path="/orders", query_string=b"desk=bar")
         async with desk.open(module.api):
-            desk.text("two coffees")
-            await until(lambda: desk.texts)
-            order = Host("http", "/orders", method="POST", query_string=b"text=one+tea")
-            order.say({"type": "http.request", "body": b""})
-            await order.call(module.api)
+            desk.text('{"kind": "order", "drink": "coffee", "amount": 2}', '{"kind": "cancel", "drink": "coffee"}')
             await until(lambda: len(desk.texts) == 2)
-    assert desk.texts == ["bar: two coffees", "one tea"]
+            order = Host("http", "/orders", method="POST", headers=[(b"content-type", b"application/json")])
+            order.say({"type": "http.request", "body": b'{"drink": "tea"}'})
+            await order.call(module.api)
+            await until(lambda: len(desk.texts) == 3)
+    assert list(map(msgspec.json.decode, desk.texts)) == [
+        {"desk": "bar", "text": "2 coffee"},
+        {"desk": "bar", "text": "no coffee"},
+        {"desk": "by post", "text": "1 tea"},
+    ]
     assert order.sent[-1]["body"] == b'{"desks":1}'
+
+
+async def test_fastapi_app_refuses_what_is_no_order() -> None:
+    with example("fastapi_app") as module:
+        desk = Host(path="/orders")
+        async with desk.open(module.api):
+            desk.text('{"kind": "order", "drink": "coffee", "amount": 0}')
+            await until(lambda: desk.sent[-1]["type"] == "websocket.close")
+    assert desk.sent[-1]["code"] == 1007
 
 
 async def test_starlette_app_ticks_below_its_mount() -> None:
@@ -175,7 +201,7 @@ async def test_starlette_app_ticks_below_its_mount() -> None:
             home = Host("http", "/", method="GET")
             home.say({"type": "http.request", "body": b""})
             await home.call(module.site)
-    numbers = [int(text) for text in viewer.texts]
+    numbers = [msgspec.json.decode(text)["count"] for text in viewer.texts]
     assert numbers == sorted(numbers)
     assert home.sent[-1]["body"] == b"1 follow, at /live/ticks"
 
