@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+import flowsock.asyncapi
 import flowsock.metrics.otel
 import flowsock.metrics.prometheus
 import flowsock.metrics.tracing
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 PUBLIC = {
     flowsock: "",
     flowsock.testing: "testing.",
+    flowsock.asyncapi: "asyncapi.",
     flowsock.notebook: "notebook.",
     flowsock.metrics: "metrics.",
     flowsock.metrics.otel: "metrics.otel.",
@@ -44,6 +46,7 @@ SETTING = """
 from collections.abc import AsyncIterator
 from anyio import sleep
 from flowsock import notebook, testing
+from flowsock.asyncapi import describe
 from flowsock.testing import *
 from flowsock.metrics import *
 from flowsock.metrics.otel import *

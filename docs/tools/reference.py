@@ -43,7 +43,7 @@ _PAGES: Final = {
 # What one part of the library needs of another, and a reader does not.
 INTERNAL: Final = {
     "Address": ("clean_up", "listen"),
-    "App": ("find",),
+    "App": ("find", "session_routes"),
     "BrokerConfig": ("with_overrides",),
     "Channel": ("accept", "end_as", "ended", "enqueue", "hand", "leave", "poll", "undelivered", "wait", "withdraw"),
     "CompletableDeferred": ("run",),
@@ -56,7 +56,7 @@ INTERNAL: Final = {
     "ServerConfig": ("with_overrides",),
     "Session": ("connection", "enter", "is_over_by", "leave"),
     "Topic": ("deliver", "line", "settings", "tell"),
-    "WebSocketConfig": ("changed", "with_overrides"),
+    "WebSocketConfig": ("changed", "spoken", "with_overrides"),
 }
 
 

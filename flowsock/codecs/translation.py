@@ -20,33 +20,25 @@ CodecChoice: TypeAlias = CodecSetting | Mapping[str, CodecSetting]
 
 @frozen
 class Translation:
-    """Hold the codecs of a session.
+    """Hold what translates the messages of a session; all sessions of a route have one.
 
     Args:
-        incoming: Of what the peer sends.
-        outgoing: Of what is sent to it.
-        encode: Encodes that, once if it goes to many sessions.
+        accepts: The kinds of frame that messages come in.
+        decode: Decodes their content.
+        encode: Encodes what is sent, once if it goes to many sessions.
+        is_plain: Whether messages are what frames carry, and both functions change nothing.
         tells_undecodable: Whether `Undecodable` is one of the incoming messages.
     """
 
-    incoming: MessageCodec[Any]
-    outgoing: MessageCodec[Any]
+    accepts: frozenset[type]
+    decode: Callable[[Any], Any]
     encode: Callable[[Any], str | bytes]
+    is_plain: bool = False
     tells_undecodable: bool = False
-
-    @property
-    def accepts(self) -> frozenset[type]:
-        """Give the kinds of frame that messages come in."""
-        return self.incoming.accepts
-
-    @property
-    def is_plain(self) -> bool:
-        """Tell whether messages are what frames carry, or else the session ends."""
-        return isinstance(self.incoming, PlainCodec) and isinstance(self.outgoing, PlainCodec) and not self.tells_undecodable
 
 
 _plain: Final = PlainCodec(PLAIN)
-AS_THEY_ARE: Final = Translation(_plain, _plain, _plain.encode)
+AS_THEY_ARE: Final = Translation(PLAIN, _plain.decode, _plain.encode, is_plain=True)
 """Text and bytes, both ways."""
 
 
@@ -88,8 +80,14 @@ def _translation(types: tuple[Any, ...], setting: CodecSetting) -> Translation:
         return AS_THEY_ARE
     incoming, tells_undecodable = without_undecodable(types[0])
     outgoing = types[1] if len(types) > 1 else str | bytes
-    codec = codec_for(outgoing, setting)
-    return Translation(codec_for(incoming, setting), codec, encode_once(outgoing, codec), tells_undecodable)
+    decoder, encoder = codec_for(incoming, setting), codec_for(outgoing, setting)
+    return Translation(
+        decoder.accepts,
+        decoder.decode,
+        encode_once(outgoing, encoder),
+        is_plain=isinstance(decoder, PlainCodec) and isinstance(encoder, PlainCodec) and not tells_undecodable,
+        tells_undecodable=tells_undecodable,
+    )
 
 
 def without_undecodable(annotation: Any) -> tuple[Any, bool]:

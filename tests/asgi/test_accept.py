@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import anyio
+import msgspec
 import pytest
 from fastapi import FastAPI, WebSocket
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 
-from flowsock import CloseReason, HandshakeError, HandshakeRejected, Session, SessionAborted, asgi
+import flowsock.codecs.msgspec_codec
+from flowsock import CloseReason, HandshakeError, HandshakeRejected, MutableSharedFlow, Session, SessionAborted, asgi
+from tests.codecs.messages import Said
 from tests.conftest import anyio_backend as anyio_backend
 from tests.sessions.asgi.asgi_host import Host
 from tests.sessions.support import BOUND, failures, until
@@ -237,3 +240,27 @@ async def test_the_session_is_a_session() -> None:
     async with Host().open(starlette_of(endpoint)):
         pass
     assert kinds == [Session]
+
+
+async def test_a_message_is_encoded_once_for_all_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded: list[Any] = []
+
+    class Encoder:
+        def encode(self, message: Any) -> bytes:
+            encoded.append(message)
+            return msgspec.json.encode(message)
+
+    monkeypatch.setattr(flowsock.codecs.msgspec_codec, "_json", Encoder())
+    said: MutableSharedFlow[Said] = MutableSharedFlow()
+
+    async def endpoint(websocket: WebSocket) -> None:
+        async with asgi.accept[str, Said](websocket) as session:
+            await said.collect(session.send)
+
+    one, other, application = Host(), Host(), starlette_of(endpoint)
+    async with one.open(application), other.open(application):
+        await until(lambda: said.subscription_count.value == 2)
+        await said.emit(Said("ann", "hi"))
+        await until(lambda: one.texts and other.texts)
+    assert one.texts == other.texts == ['{"who":"ann","text":"hi"}']
+    assert encoded == [Said("ann", "hi")]

@@ -10,21 +10,27 @@ import msgspec
 import pytest
 
 import flowsock.codecs.msgspec_codec
+import flowsock.wire.codec
 from flowsock import (
     App,
     MutableSharedFlow,
+    Request,
     Session,
     SessionAborted,
     Undecodable,
     WebSocketConfig,
     connect,
+    coroutine_scope,
     reconnecting,
     serve,
 )
+from flowsock.codecs.translation import translations
+from flowsock.sessions.terms import Terms
 from flowsock.testing import Line
 from flowsock.testing import connect as connect_in_memory
+from flowsock.wire.frames import encode_frame
 from tests.codecs.messages import Cancel, Command, Entry, Fixed, Move, Order, Point, Reading, Said, Say
-from tests.sessions.support import BOUND, failures, until, ws
+from tests.sessions.support import BOUND, ManualClock, RecordingTransport, failures, text_frame, until, ws
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -449,6 +455,33 @@ async def test_a_frozen_message_to_many_sessions_is_encoded_once(encoder: Counti
             await messages.emit(each)
     assert encoder.messages == said
     assert len(heard) == 150
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+async def test_a_frozen_message_to_ten_thousand_sessions_is_encoded_once(
+    encoder: CountingEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = 0
+
+    def counting(opcode: int, payload: bytes, *, masked: bool) -> bytes:
+        nonlocal frames
+        frames += 1
+        return encode_frame(opcode, payload, masked=masked)
+
+    monkeypatch.setattr(flowsock.wire.codec, "encode_frame", counting)
+    terms = Terms(request=Request("GET", "/"), config=WebSocketConfig(), translation=translations((str, Said)).default)
+    transports = [RecordingTransport() for _ in range(10_000)]
+    clock = ManualClock()
+    said: MutableSharedFlow[Said] = MutableSharedFlow()
+    async with coroutine_scope() as scope:
+        for transport in transports:
+            said.on_each(terms.session(transport, clock).send).launch_in(scope)
+        await said.subscription_count.filter(lambda count: count == len(transports)).first()
+        await said.emit(Said("ann", "hi"))
+        scope.cancel()
+    assert encoder.messages == [Said("ann", "hi")]
+    assert frames == 1
+    assert all(transport.frames == [text_frame('{"who":"ann","text":"hi"}')] for transport in transports)
 
 
 async def test_what_changed_between_two_emissions_is_sent_as_it_is_now(encoder: CountingEncoder) -> None:

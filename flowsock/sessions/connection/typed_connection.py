@@ -37,7 +37,7 @@ class TypedConnection(Connection):
     ) -> None:
         super().__init__(terms, transport, clock, codec, on_gone=on_gone)
         translation = terms.translation
-        self._decode: Callable[[Any], Any] = translation.incoming.decode
+        self._decode = translation.decode
         self._kinds = translation.accepts
         self._path = terms.request.path
         self._tells_undecodable = translation.tells_undecodable or terms.config.on_undecodable is not None
