@@ -75,8 +75,12 @@ class QueuedSubscriber(Subscriber[T]):
 
     def _backlog(self) -> Channel[T]:
         if self._queue is None:
-            self._queue = Channel(self._capacity, on_buffer_overflow=self._overflow)
+            self._queue = self.new_queue(self._capacity, self._overflow)
         return self._queue
+
+    def new_queue(self, capacity: int, overflow: BufferOverflow) -> Channel[T]:
+        """Make the queue, when it is first needed."""
+        return Channel(capacity, on_buffer_overflow=overflow)
 
     def next_value(self) -> T | Nothing:
         if self._queue is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from functools import partial
 from traceback import format_exception_only
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import anywidget
 import traitlets
@@ -103,6 +103,15 @@ class LiveChart(anywidget.AnyWidget):
         self._title = title
         self._error = ""
         super().__init__(svg=self._picture())
+
+    def __repr__(self) -> str:
+        return f"<LiveChart of {', '.join(self._points)}>"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Give the picture as well, for where there are no widgets: a page, or a notebook that is stored."""
+        widget: Any = super()
+        made = widget._repr_mimebundle_(**kwargs)
+        return None if made is None else ({**made[0], "text/plain": repr(self), "image/svg+xml": self.svg}, made[1])
 
     @property
     def lines(self) -> dict[str, list[float]]:

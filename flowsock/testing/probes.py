@@ -13,6 +13,7 @@ from flowsock.flows.operators.combining import Merge
 from flowsock.flows.operators.flattening import FlatMapConcat, FlatMapMerge
 from flowsock.flows.operators.handling import OnSubscription
 from flowsock.flows.operators.transform import Scan
+from flowsock.flows.queued import QueuedSubscriber
 from flowsock.flows.source import HotSource, Source, Staged, Wrapper, with_stage
 from flowsock.flows.steps import Steps
 from flowsock.testing.stage_names import fields_of, name_of_operator, name_of_root, name_of_stage, name_of_step
@@ -21,8 +22,10 @@ from flowsock.testing.tracks import Passage, Track, exit_of_a_buffer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from flowsock.channels.capacity import BufferOverflow
     from flowsock.emitting import Emit
     from flowsock.flows.source import Stage
+    from flowsock.flows.subscriber import Subscriber
     from flowsock.testing.tracks import Clock
 
 
@@ -150,25 +153,38 @@ class _Ending(Source[Any]):
                 track.end(ending, left=left)
 
 
-class _Watched(Channeled[Any]):
-    """A buffer that says what it drops."""
+def _watched_channel(capacity: int, overflow: BufferOverflow) -> Channel[Any]:
+    """Make a channel that says what it drops."""
+    return Channel(capacity, on_buffer_overflow=overflow, on_undelivered=Passage.drop)
 
+
+class _Watched(Channeled[Any]):
     __slots__ = ()
 
     def new_channel(self) -> Channel[Any]:
-        return Channel(self.capacity, on_buffer_overflow=self.overflow, on_undelivered=Passage.drop)
+        return _watched_channel(self.capacity, self.overflow)
 
 
 class _WatchedBuffered(_Watched, Buffered):
     __slots__ = ()
 
 
-class _WatchedSubscribed(_Watched, Subscribed):
-    __slots__ = ()
-
-
 class _WatchedMerge(_Watched, Merge):
     __slots__ = ()
+
+
+class _WatchedSubscriber(QueuedSubscriber[Any]):
+    __slots__ = ()
+
+    def new_queue(self, capacity: int, overflow: BufferOverflow) -> Channel[Any]:
+        return _watched_channel(capacity, overflow)
+
+
+class _WatchedSubscribed(Subscribed):
+    __slots__ = ()
+
+    def subscribe(self, emit: Emit[Any]) -> Subscriber[Any]:
+        return _WatchedSubscriber(emit, self._hot, self._chain, self.capacity, self.overflow)
 
 
 def _is_source(value: object) -> TypeGuard[Source[Any]]:

@@ -105,6 +105,14 @@ async def test_a_hot_flow_is_drawn_beside_what_feeds_it() -> None:
     assert drawing.duration == 8
 
 
+async def test_what_the_buffer_of_a_subscription_drops_is_there() -> None:
+    shared: MutableSharedFlow[str] = MutableSharedFlow()
+    heard = shared.buffer(1, on_buffer_overflow=BufferOverflow.DROP_OLDEST).on_each(slow(9))
+    drawing = await marble(marbles("-abcd-").on_each(shared.emit), heard, seconds=20)
+    waiting = [(each.value, each.at, each.until, each.dropped) for each in drawing.rows[3].queued]
+    assert waiting == [("a", 1, 1, False), ("b", 2, 3, True), ("c", 3, 4, True), ("d", 4, 10, False)]
+
+
 async def test_a_failing_stage_above_a_buffer_of_a_hot_flow() -> None:
     shared: MutableSharedFlow[int] = MutableSharedFlow()
     heard = shared.map(lambda n: 1 // n).buffer(2)
