@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,26 @@ async def test_the_error_that_a_source_ended_with_comes_out_of_the_loop_behind_i
         async for value in Flow(inbox):
             seen.append(value)  # noqa: PERF401
     assert seen == [1]
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio", "uvloop"], indirect=True)
+async def test_what_anext_gives_is_fit_for_asyncios_own_functions() -> None:
+    inbox = Inbox()
+    iterator = aiter(Flow(inbox))
+    inbox.channel.send_nowait(1)
+    assert await asyncio.wait_for(anext(iterator), 5) == 1
+    waiting = asyncio.ensure_future(anext(iterator))
+    await settled()
+    assert not waiting.done()
+    inbox.channel.send_nowait(2)
+    done, _ = await asyncio.wait([waiting], timeout=5)
+    assert done == {waiting}
+    assert waiting.result() == 2
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(anext(iterator), 0.001)
+    inbox.channel.send_nowait(3)
+    inbox.channel.close()
+    assert [value async for value in Flow(inbox)] == [3]
 
 
 async def test_at_its_end_an_iterator_stays_ended() -> None:

@@ -139,16 +139,15 @@ class Outbox:
     def uncork(self) -> None:
         """Write what was gathered."""
         self.corked = False
-        if self._gathered:
-            self._flush()
-
-    def _flush(self) -> None:
         gathered = self._gathered
         if len(gathered) == 1:
             self._transport.write(gathered.pop())
-        else:
-            self._gathered = []
-            self._transport.write(self._codec.gather(gathered))
+        elif gathered:
+            self._flush()
+
+    def _flush(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        self._transport.write(self._codec.gather(gathered))
 
     def pong(self, payload: bytes) -> None:
         """Answer a ping, when the peer reads."""
