@@ -772,6 +772,35 @@ async def test_a_server_left_by_an_error_cancels_handlers_at_once_and_tells_the_
         await peer_context.__aexit__(None, None, None)
 
 
+async def test_a_stopping_server_cancels_what_handlers_await_while_they_clean_up() -> None:
+    told: list[str] = []
+    opened = anyio.Event()
+
+    async def stubborn(who: str) -> None:
+        try:
+            opened.set()
+            await anyio.sleep_forever()
+        finally:
+            try:
+                await anyio.sleep_forever()
+            finally:
+                told.append(who)
+
+    async def handler(session: Session) -> None:
+        session.scope.launch(stubborn, "job")
+        await stubborn("handler")
+
+    with anyio.fail_after(BOUND):
+        with pytest.raises(RuntimeError, match="boom"):
+            async with handling(handler, drain_timeout=60) as server:
+                peer_context = open_peer(server)
+                await peer_context.__aenter__()
+                await opened.wait()
+                raise RuntimeError("boom")
+    assert sorted(told) == ["handler", "job"]
+    await peer_context.__aexit__(None, None, None)
+
+
 async def test_the_client_of_a_stopping_server_sees_a_clean_end() -> None:
     handler = Collector()
     async with handling(handler) as server:

@@ -299,9 +299,11 @@ class Server:
         self._doors.close()
         for handshake in tuple(self.unfinished):
             handshake.drop()
+        # Tasks may be told only once that they are cancelled; a scope goes on telling.
         for session in self._open:
-            # Tasks may be told only once that they are cancelled; a scope goes on telling.
             session.cancel()
+        for stream in self._streams:
+            stream.finish()
         return self._clock.call_later(STUBBORN, self._report_stragglers)
 
     def _report_stragglers(self) -> None:
