@@ -8,6 +8,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from flowsock.codecs.msgspec_codec import MsgpackCodec
+from flowsock.codecs.schema import message_classes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,21 +26,22 @@ def pydantic_codec(annotation: Any, *, binary: bool) -> MessageCodec[Any]:
     Raises:
         TypeError: pydantic knows no such type.
     """
-    adapter: TypeAdapter[Any] = TypeAdapter(annotation)
-    return PydanticMsgpackCodec(adapter) if binary else PydanticCodec(adapter)
+    return PydanticMsgpackCodec(annotation) if binary else PydanticCodec(annotation)
 
 
 class PydanticCodec:
     """JSON, as text; fields have their aliases."""
 
-    __slots__ = ("_adapter",)
+    __slots__ = ("_adapter", "_classes")
 
     accepts = _TEXT
 
-    def __init__(self, adapter: TypeAdapter[Any]) -> None:
-        self._adapter = adapter
+    def __init__(self, annotation: Any) -> None:
+        self._adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+        self._classes = _classes_of(annotation)
 
     def encode(self, message: Any, /) -> str:
+        _check(message, self._classes)
         try:
             return self._adapter.dump_json(message, by_alias=True, warnings="error").decode()
         except PydanticSerializationError as error:
@@ -55,15 +57,17 @@ class PydanticCodec:
 class PydanticMsgpackCodec:
     """MessagePack, as bytes, of what JSON would say."""
 
-    __slots__ = ("_adapter", "_plain")
+    __slots__ = ("_adapter", "_classes", "_plain")
 
     accepts = MsgpackCodec.accepts
 
-    def __init__(self, adapter: TypeAdapter[Any]) -> None:
-        self._adapter = adapter
+    def __init__(self, annotation: Any) -> None:
+        self._adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+        self._classes = _classes_of(annotation)
         self._plain = MsgpackCodec(Any)
 
     def encode(self, message: Any, /) -> bytes:
+        _check(message, self._classes)
         try:
             return self._plain.encode(self._adapter.dump_python(message, mode="json", by_alias=True, warnings="error"))
         except PydanticSerializationError as error:
@@ -74,6 +78,23 @@ class PydanticMsgpackCodec:
             return self._adapter.validate_python(self._plain.decode(data))
         except ValidationError as error:
             raise ValueError(faults_of(error)) from error
+
+
+def _classes_of(annotation: Any) -> tuple[type, ...]:
+    """Give the classes that messages have, if that is all there is to say of them."""
+    members = message_classes(annotation)
+    return members if all(isinstance(member, type) for member in members) else ()
+
+
+def _check(message: Any, classes: tuple[type, ...]) -> None:
+    """Refuse an object of another class: pydantic would write down what it has in common with the right one.
+
+    Raises:
+        TypeError: it is one.
+    """
+    if classes and not isinstance(message, classes):
+        names = " or ".join(each.__name__ for each in classes)
+        raise TypeError(f"a message here is of type {names}, not {type(message).__name__}")
 
 
 def faults_of(error: ValidationError) -> str:

@@ -173,8 +173,11 @@ def test_what_pydantic_finds_wrong_is_told_without_what_was_sent() -> None:
 
 @pytest.mark.parametrize("message_format", MessageFormat)
 def test_what_is_no_message_of_the_type_is_not_sent_by_pydantic(message_format: MessageFormat) -> None:
+    for kind, wrong in ((Order, Cancel(why="rain")), (Order, {"howMany": 2}), (Order | None, 1), (Command, Said("ann", "hi"))):
+        with pytest.raises(TypeError, match=r"a message here is of type Order.*, not"):
+            codec_for(kind, message_format).encode(wrong)
     with pytest.raises(TypeError, match="Unable to serialize unknown type"):
-        codec_for(Command, message_format).encode(Said("ann", "hi"))
+        codec_for(dict[str, Order], message_format).encode({"a": Said("ann", "hi")})
 
 
 @pytest.mark.parametrize("message_format", MessageFormat)
