@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import evolve
 
-from benchmarks import broadcast, echo, flows, hot, instructions, latency, memory, startup
+from benchmarks import broadcast, churn, echo, flows, hot, instructions, latency, memory, startup
 from benchmarks.measuring import QUICK, Effort, missing_packages
 from benchmarks.plot import ENDINGS, save_plot
 from benchmarks.report import as_json, header_text, table_text
@@ -34,6 +34,7 @@ _AREAS: Final[dict[str, Callable[[Effort], list[Table]]]] = {
     "broadcast": broadcast.measure,
     "latency": latency.measure,
     "startup": startup.measure,
+    "churn": churn.measure,
     "instructions": instructions.measure,
 }
 

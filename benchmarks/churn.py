@@ -1,4 +1,6 @@
-"""Connections come and go, most of them badly: ``python -m benchmarks.churn`` tells what they leave behind in the server.
+"""Connections come and go, most of them badly: what do they leave behind in the server?
+
+``python -m benchmarks churn`` judges it, ``python -m benchmarks.churn`` tells more, and goes on for minutes if it is asked to.
 
 After a warm-up the server's tasks, descriptors, objects and memory are counted, then so many connections are opened and ended
 in every way there is, and then all is counted again. Linux only.
@@ -24,13 +26,19 @@ from typing import TYPE_CHECKING, Final
 from attrs import frozen
 
 from benchmarks.load import masked_frame
+from benchmarks.measuring import OURS, Gate, Table
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
+    from benchmarks.measuring import Effort
+
     Ending = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
+_CYCLES: Final = 10_000
+_MOST: Final = {"tasks": 1.0, "descriptors": 1.0, "objects": 1.05, "resident": 1.05}
+_NOTES: Final = ("Counted in the server once no session is left; resident is its memory. It is one run: there are no rounds.",)
 _AT_ONCE: Final = 50
 _WARM_UP: Final = 500
 # A peer that is gone while nobody reads what it sent is found by the ping after 20 s, and its handler has 10 s more.
@@ -225,6 +233,23 @@ async def compare(server: Server, cycles: int, minutes: float) -> tuple[Counter[
     return ended, before, await server.at_rest()
 
 
+def measure(effort: Effort) -> list[Table]:
+    """Churn once.
+
+    Raises:
+        NotImplementedError: the operating system has no ``/proc`` to count in.
+    """
+    if not Path("/proc/self/statm").exists():
+        raise NotImplementedError("churn needs Linux: it counts descriptors and memory in /proc")
+    cycles = effort.scaled(_CYCLES)
+    with running_server() as server:
+        _, before, after = asyncio.run(compare(server, cycles, 0))
+    rows = {f"{OURS}, {name}": [getattr(after, name) / getattr(before, name)] for name in _MOST}
+    gates = tuple(Gate(f"{OURS}, {name}", most=most) for name, most in _MOST.items())
+    title = f"{cycles:,} connections came and went, most of them badly"
+    return [Table(title, "times as many after as before", "", rows, gates, notes=_NOTES)]
+
+
 def report(ended: Counter[str], before: Counted, after: Counted) -> str:
     """Write what came and went, and what is left."""
     lines = [f"{ended.total():,} connections came and went:"]
@@ -241,7 +266,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = ArgumentParser(
         "python -m benchmarks.churn", description="Open and end connections in every way; count what is left."
     )
-    parser.add_argument("--cycles", type=int, default=10_000, metavar="N", help="how many connections (10,000)")
+    parser.add_argument("--cycles", type=int, default=_CYCLES, metavar="N", help="how many connections (10,000)")
     parser.add_argument("--minutes", type=float, default=0, metavar="M", help="go on for so long instead")
     options = parser.parse_args(arguments)
     with running_server() as server:

@@ -35,7 +35,8 @@ _PACKAGES: Final = (
 
 def table_text(table: Table) -> str:
     """Lay a table out for a terminal."""
-    lines: list[tuple[str, ...]] = [("", table.unit, "range", f"x {table.reference}", "range", "gate")]
+    compared = (f"x {table.reference}", "range") if table.reference else ("", "")
+    lines: list[tuple[str, ...]] = [("", table.unit, "range", *compared, "gate")]
     for name in table.rows:
         lines += _row_lines(table, name)
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
@@ -48,7 +49,7 @@ def table_text(table: Table) -> str:
 def _row_lines(table: Table, name: str) -> list[tuple[str, ...]]:
     times = spread(table.rows[name])
     ratios = table.ratios(name, table.reference)
-    cells = (name, *_cells(times), *(_cells(spread(ratios)) if ratios else ("-", "-")))
+    cells = (name, *_cells(times), *(_cells(spread(ratios)) if ratios else ("", "")))
     gates = [gate_text(table, gate) for gate in table.gates if gate.row == name] or [""]
     return [(*cells, gates[0]), *(("", "", "", "", "", more) for more in gates[1:])]
 

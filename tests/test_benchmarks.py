@@ -139,7 +139,7 @@ async def test_paths(path: str) -> None:
 
 
 @pytest.mark.skipif(shutil.which("valgrind") is None, reason="no valgrind")
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_instructions() -> None:
     (table,) = instructions.measure(Effort(scale=0.1), ["element of a cold flow"])
     assert 100 < table.rows["element of a cold flow"][0] < 1_000_000
@@ -201,6 +201,15 @@ def test_gates() -> None:
 def test_masked_frame() -> None:
     assert load.reply_frame(b"x" * 8192) == b"\x82\x7e\x20\x00" + b"x" * 8192
     assert load.masked_frame(b"\0" * 6) == b"\x82\x86" + b"\x1b\x5a\xc3\x96" + b"\x1b\x5a\xc3\x96\x1b\x5a"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_churn_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(churn, "_WARM_UP", 20)
+    monkeypatch.setattr(churn, "_PATIENCE", 1)
+    (table,) = churn.measure(TINY)
+    assert len(table.gates) == len(table.rows) == 4
+    assert "times as many" in table_text(table)
 
 
 @pytest.mark.asyncio
