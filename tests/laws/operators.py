@@ -221,6 +221,8 @@ ELSEWHERE = {
     "as_state_flow": "a view: tests/flows/test_state_flow.py",
     "emit": "of hot flows: tests/flows/test_shared_flow.py, tests/flows/test_state_flow.py",
     "emit_nowait": "of hot flows: tests/flows/test_shared_flow.py, tests/flows/test_state_flow.py",
+    "resume_after": "of shared flows only: tests/flows/test_resume_after.py",
+    "statistics": "of hot flows: tests/flows/test_statistics.py",
     "reset_replay_cache": "of hot flows: tests/flows/test_shared_flow.py",
     "update": "of states: tests/flows/test_state_flow.py",
     "compare_and_set": "of states: tests/flows/test_state_flow.py",

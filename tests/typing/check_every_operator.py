@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, assert_type
 
 from flowsock import Backoff, BufferOverflow, Flow, Producer, SharedFlow, StateFlow, as_flow, channel_flow, flow_of
+from flowsock.flows.statistics import SharedFlowStatistics
 
 if TYPE_CHECKING:
     from aioreactive import AsyncObservable
@@ -74,6 +75,9 @@ async def results(numbers: Flow[int]) -> None:
 def hot(shared: SharedFlow[int], state: StateFlow[str]) -> None:
     assert_type(shared.replay_cache, list[int])
     assert_type(shared.subscription_count, StateFlow[int])
+    assert_type(shared.resume_after(lambda number: number == 1), Flow[int])
+    assert_type(shared.statistics(), SharedFlowStatistics)
+    assert_type(state.statistics(), SharedFlowStatistics)
     assert_type(state.value, str)
     assert_type(state.map(len), Flow[int])
 
