@@ -18,6 +18,7 @@ from flowsock import (
     connect,
     serve,
 )
+from flowsock.sessions.server.server import STUBBORN
 from tests.sessions.support import (
     BINARY,
     BOUND,
@@ -790,6 +791,7 @@ async def test_a_stopping_server_cancels_what_handlers_await_while_they_clean_up
         session.scope.launch(stubborn, "job")
         await stubborn("handler")
 
+    since = anyio.current_time()
     with anyio.fail_after(BOUND):
         with pytest.raises(RuntimeError, match="boom"):
             async with handling(handler, drain_timeout=60) as server:
@@ -798,6 +800,8 @@ async def test_a_stopping_server_cancels_what_handlers_await_while_they_clean_up
                 await opened.wait()
                 raise RuntimeError("boom")
     assert sorted(told) == ["handler", "job"]
+    # Later than that, the server helps by cutting the connection.
+    assert anyio.current_time() - since < STUBBORN
     await peer_context.__aexit__(None, None, None)
 
 
