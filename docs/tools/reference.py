@@ -43,18 +43,18 @@ _PAGES: Final = {
 # What one part of the library needs of another, and a reader does not.
 INTERNAL: Final = {
     "Address": ("clean_up", "listen"),
-    "App": ("find", "session_routes"),
+    "App": ("expect_running", "find", "session_routes"),
     "BrokerConfig": ("with_overrides",),
-    "Channel": ("accept", "end_as", "ended", "enqueue", "hand", "leave", "poll", "undelivered", "wait", "withdraw"),
+    "Channel": ("accept", "end_as", "ended", "enqueue", "hand", "leave", "poll", "put_back", "undelivered", "wait", "withdraw"),
     "CompletableDeferred": ("run",),
-    "Job": ("complete_once", "run"),
+    "Job": ("complete_once", "is_resting", "run", "silence"),
     "Restart": ("budget",),
     "Room": ("enter", "kick_here", "leave", "send_here", "show", "users"),
     "Rooms": ("get", "here", "show"),
-    "Scope": ("ends_quietly_by", "enter"),
+    "Scope": ("end", "ends_quietly_by", "enter", "wake"),
     "Server": ("drain", "greet", "listen", "stop", "take"),
     "ServerConfig": ("with_overrides",),
-    "Session": ("connection", "enter", "is_over_by", "leave"),
+    "Session": ("cancel", "connection", "enter", "is_over_by", "leave"),
     "Topic": ("deliver", "line", "settings", "tell"),
     "WebSocketConfig": ("changed", "spoken", "with_overrides"),
 }
