@@ -144,13 +144,13 @@ class Peer:
             raise EOFError(f"the stream ended in the middle: {self._rest!r}")
         self._rest += data
 
-    async def rest(self) -> list[Frame]:
+    async def rest(self, bound: float = BOUND) -> list[Frame]:
         """Read frames until the end of the stream."""
-        return list(parse_frames(await self.raw_rest()))
+        return list(parse_frames(await self.raw_rest(bound)))
 
-    async def raw_rest(self) -> bytes:
+    async def raw_rest(self, bound: float = BOUND) -> bytes:
         """Read bytes until the end of the stream, or its reset."""
-        with fail_after(BOUND):
+        with fail_after(bound):
             with suppress(ConnectionError):
                 while data := await self._line.receive():
                     self._rest += data
