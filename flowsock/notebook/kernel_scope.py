@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class KernelScope(Supervisor):
     """Own jobs that go on when their cell has ended; made by `scope`.
 
-    Laws: jobs fail on their own, and are logged. What still runs when the kernel ends is cancelled, and cleans up.
+    Laws: jobs fail on their own, and are logged. They end with the kernel's process, where no code of theirs runs any more,
+    so stop those first that have something to clean up. Outside of Jupyter, the end of ``asyncio.run`` cancels them.
 
     >>> jobs = notebook.scope()
     >>> job = jobs.launch(sleep, 60, name="nap")
