@@ -48,3 +48,6 @@ async def chat(session: Session) -> None:
     """Give everything to everybody."""
     messages.buffer(64, on_buffer_overflow=BufferOverflow.DROP_OLDEST).on_each(session.send).launch_in(session.scope)
     await session.incoming.collect(messages.emit)
+
+
+APPS: Final = {"collect": collecting, "iterate": iterating, "typed": typed, "chat": chatting}

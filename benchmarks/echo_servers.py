@@ -10,6 +10,7 @@ import asyncio
 import os
 import sys
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.util import find_spec
 from socket import create_server
 from typing import TYPE_CHECKING, Final
@@ -27,42 +28,12 @@ _HOST: Final = "127.0.0.1"
 
 
 @asynccontextmanager
-async def serve_collecting() -> AsyncIterator[int]:
-    """Serve flowsock, the pipeline."""
-    from benchmarks.echo_apps import collecting
+async def serve_ours(name: str) -> AsyncIterator[int]:
+    """Serve flowsock: the app of that name."""
+    from benchmarks.echo_apps import APPS
     from flowsock import serve
 
-    async with serve(collecting, host=_HOST, port=0, drain_timeout=1) as server:
-        yield server.port
-
-
-@asynccontextmanager
-async def serve_iterating() -> AsyncIterator[int]:
-    """Serve flowsock, the loop."""
-    from benchmarks.echo_apps import iterating
-    from flowsock import serve
-
-    async with serve(iterating, host=_HOST, port=0, drain_timeout=1) as server:
-        yield server.port
-
-
-@asynccontextmanager
-async def serve_typed() -> AsyncIterator[int]:
-    """Serve flowsock, the pipeline over messages that are decoded and encoded."""
-    from benchmarks.echo_apps import typed
-    from flowsock import serve
-
-    async with serve(typed, host=_HOST, port=0, drain_timeout=1) as server:
-        yield server.port
-
-
-@asynccontextmanager
-async def serve_chatting() -> AsyncIterator[int]:
-    """Serve flowsock, a chat: everybody gets what anybody says."""
-    from benchmarks.echo_apps import chatting
-    from flowsock import serve
-
-    async with serve(chatting, host=_HOST, port=0, drain_timeout=1) as server:
+    async with serve(APPS[name], host=_HOST, port=0, drain_timeout=1) as server:
         yield server.port
 
 
@@ -216,10 +187,7 @@ async def serve_websockets_to_all() -> AsyncIterator[int]:
 
 
 SERVERS: Final[dict[str, Callable[[], Serving]]] = {
-    "collect": serve_collecting,
-    "iterate": serve_iterating,
-    "typed": serve_typed,
-    "chat": serve_chatting,
+    **{name: partial(serve_ours, name) for name in ("collect", "iterate", "typed", "chat")},
     "picows": serve_picows,
     "picows to all": serve_picows_to_all,
     "websockets": serve_websockets,

@@ -24,6 +24,16 @@ def positive(_config: object, setting: Attribute[Any], value: Any) -> None:
         raise ValueError(f"{setting.name} must be above 0, not {value!r}")
 
 
+def not_negative(_config: object, setting: Attribute[Any], value: Any) -> None:
+    """Validate that a setting is 0 or above.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not value >= 0:
+        raise ValueError(f"{setting.name} must not be negative, as {value!r} is")
+
+
 def check_names(kind: type[Any], what: str, names: Iterable[str]) -> None:
     """Check that all names are those of settings.
 

@@ -19,7 +19,7 @@ import pytest
 
 from flowsock import App, RawSession, Session, Undecodable, codec_for
 from flowsock.asyncapi import describe
-from tests.codecs.messages import Command, Entry, Move, Pair, Point, Reading, Said, Say
+from tests.codecs.messages import Command, Entry, Hex, Move, Pair, Point, Reading, Said, Say
 
 
 class Size(Enum):
@@ -41,16 +41,6 @@ class Padded(pydantic.BaseModel):
     @property
     def area(self) -> int:
         return self.width
-
-
-class Hex:
-    accepts = frozenset({str})
-
-    def encode(self, message: int) -> str:
-        return f"{message:x}"
-
-    def decode(self, data: str | bytes) -> int:
-        return int(data, 16)
 
 
 app = App()

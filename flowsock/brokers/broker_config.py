@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attrs import Attribute, field, frozen
+from attrs import field, frozen
 
 from flowsock.channels.capacity import BufferOverflow
 from flowsock.scopes.restart import Backoff
-from flowsock.settings import positive, replaced
+from flowsock.settings import not_negative, positive, replaced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-
-def _not_negative(_config: object, setting: Attribute[Any], value: float) -> None:
-    if not value >= 0:
-        raise ValueError(f"{setting.name} must not be negative, as {value!r} is")
 
 
 @frozen(kw_only=True)
@@ -52,8 +47,8 @@ class BrokerConfig:
     max_message_size: int = field(default=2**20 - 1024, validator=positive)
     timeout: float = field(default=10.0, validator=positive)
     ping_interval: float = field(default=5.0, validator=positive)
-    connect_timeout: float = field(default=5.0, validator=_not_negative)
-    close_timeout: float = field(default=5.0, validator=_not_negative)
+    connect_timeout: float = field(default=5.0, validator=not_negative)
+    close_timeout: float = field(default=5.0, validator=not_negative)
     backoff: Backoff = field(factory=lambda: Backoff(0.1, maximum=5.0))
     retention: int = field(default=1000, validator=positive)
     retention_time: float = field(default=86_400.0, validator=positive)

@@ -70,54 +70,67 @@ def of_lag(seconds: float | None) -> Iterator[Measurement]:
 
 def of_flows(now: Mapping[str, SharedFlowStatistics]) -> Iterator[Measurement]:
     """Give what the statistics of shared flows tell, by their names."""
-    if now:
-        yield _each("flow.emitted", Kind.COUNTER, "Values emitted.", now, lambda each: each.emitted)
-        yield _each("flow.dropped", Kind.COUNTER, "Values lost to the overflow policy.", now, lambda each: each.dropped)
-        yield _each("flow.collectors", Kind.LEVEL, "Collectors.", now, lambda each: each.collectors)
-        yield _each("flow.lag", Kind.GAUGE, "Values the slowest collector is behind.", now, lambda each: each.lag)
-        yield _each("flow.suspended", Kind.LEVEL, "Emitters that wait for the slowest.", now, lambda each: each.suspended)
+    return _named(
+        now,
+        "flow",
+        ("flow.emitted", Kind.COUNTER, "Values emitted.", lambda each: each.emitted),
+        ("flow.dropped", Kind.COUNTER, "Values lost to the overflow policy.", lambda each: each.dropped),
+        ("flow.collectors", Kind.LEVEL, "Collectors.", lambda each: each.collectors),
+        ("flow.lag", Kind.GAUGE, "Values the slowest collector is behind.", lambda each: each.lag),
+        ("flow.suspended", Kind.LEVEL, "Emitters that wait for the slowest.", lambda each: each.suspended),
+    )
 
 
 def of_topics(now: Mapping[str, TopicStatistics]) -> Iterator[Measurement]:
     """Give what the statistics of a broker's topics tell beyond those of other shared flows, by their names."""
-    if now:
-        yield _each("topic.received", Kind.COUNTER, "Messages from the broker.", now, lambda each: each.received)
-        yield _each("topic.duplicates", Kind.COUNTER, "Messages that came again.", now, lambda each: each.duplicates)
-        yield _each("topic.junk", Kind.COUNTER, "What was no message of the type.", now, lambda each: each.junk)
-        yield _each("topic.oversized", Kind.COUNTER, "Messages above the limit.", now, lambda each: each.oversized)
-        yield _each("topic.lost", Kind.COUNTER, "Messages known to be missing.", now, lambda each: each.lost)
-        yield _each("topic.gaps", Kind.COUNTER, "Times that messages were missing.", now, lambda each: each.gaps)
-        yield _each("topic.waiting", Kind.LEVEL, "Messages that wait for collectors.", now, lambda each: each.waiting)
+    return _named(
+        now,
+        "flow",
+        ("topic.received", Kind.COUNTER, "Messages from the broker.", lambda each: each.received),
+        ("topic.duplicates", Kind.COUNTER, "Messages that came again.", lambda each: each.duplicates),
+        ("topic.junk", Kind.COUNTER, "What was no message of the type.", lambda each: each.junk),
+        ("topic.oversized", Kind.COUNTER, "Messages above the limit.", lambda each: each.oversized),
+        ("topic.lost", Kind.COUNTER, "Messages known to be missing.", lambda each: each.lost),
+        ("topic.gaps", Kind.COUNTER, "Times that messages were missing.", lambda each: each.gaps),
+        ("topic.waiting", Kind.LEVEL, "Messages that wait for collectors.", lambda each: each.waiting),
+    )
 
 
 def of_brokers(now: Mapping[str, BrokerStatistics]) -> Iterator[Measurement]:
     """Give what the statistics of brokers tell, by their names."""
-    if now:
-        yield _each("broker.published", Kind.COUNTER, "Acknowledged messages.", now, lambda each: each.published, "broker")
-        yield _each("broker.refused", Kind.COUNTER, "Messages it did not want.", now, lambda each: each.refused, "broker")
-        yield _each("broker.dropped", Kind.COUNTER, "Messages lost to the policy.", now, lambda each: each.dropped, "broker")
-        yield _each("broker.waiting", Kind.LEVEL, "Messages not acknowledged.", now, lambda each: each.waiting, "broker")
-        yield _each("broker.connections", Kind.COUNTER, "Connections opened.", now, lambda each: each.connections, "broker")
+    return _named(
+        now,
+        "broker",
+        ("broker.published", Kind.COUNTER, "Acknowledged messages.", lambda each: each.published),
+        ("broker.refused", Kind.COUNTER, "Messages it did not want.", lambda each: each.refused),
+        ("broker.dropped", Kind.COUNTER, "Messages lost to the policy.", lambda each: each.dropped),
+        ("broker.waiting", Kind.LEVEL, "Messages not acknowledged.", lambda each: each.waiting),
+        ("broker.connections", Kind.COUNTER, "Connections opened.", lambda each: each.connections),
+    )
 
 
 def of_rooms(now: Mapping[str, RoomsStatistics]) -> Iterator[Measurement]:
     """Give what the statistics of rooms tell, by the names of what they belong to together."""
-    if now:
-        yield _each("rooms.open", Kind.LEVEL, "Rooms that somebody is in.", now, lambda each: each.rooms, "rooms")
-        yield _each("rooms.users", Kind.LEVEL, "Users in rooms.", now, lambda each: each.users, "rooms")
-        yield _each("rooms.members", Kind.LEVEL, "Sessions in rooms.", now, lambda each: each.members, "rooms")
-        yield _each("rooms.lag", Kind.GAUGE, "Messages the slowest is behind.", now, lambda each: each.lag, "rooms")
+    return _named(
+        now,
+        "rooms",
+        ("rooms.open", Kind.LEVEL, "Rooms that somebody is in.", lambda each: each.rooms),
+        ("rooms.users", Kind.LEVEL, "Users in rooms.", lambda each: each.users),
+        ("rooms.members", Kind.LEVEL, "Sessions in rooms.", lambda each: each.members),
+        ("rooms.lag", Kind.GAUGE, "Messages the slowest is behind.", lambda each: each.lag),
+    )
 
 
 def of_channels(now: Mapping[str, ChannelStatistics]) -> Iterator[Measurement]:
     """Give what the statistics of channels tell, by their names."""
-    if now:
-        yield _each("channel.size", Kind.LEVEL, "Values in the buffer.", now, lambda each: each.size, "channel")
-        yield _each("channel.senders", Kind.LEVEL, "Senders that wait.", now, lambda each: each.waiting_senders, "channel")
-        yield _each(
-            "channel.receivers", Kind.LEVEL, "Receivers that wait.", now, lambda each: each.waiting_receivers, "channel"
-        )
-        yield _each("channel.dropped", Kind.COUNTER, "Values lost to the policy.", now, lambda each: each.dropped, "channel")
+    return _named(
+        now,
+        "channel",
+        ("channel.size", Kind.LEVEL, "Values in the buffer.", lambda each: each.size),
+        ("channel.senders", Kind.LEVEL, "Senders that wait.", lambda each: each.waiting_senders),
+        ("channel.receivers", Kind.LEVEL, "Receivers that wait.", lambda each: each.waiting_receivers),
+        ("channel.dropped", Kind.COUNTER, "Values lost to the policy.", lambda each: each.dropped),
+    )
 
 
 def _counter(name: str, description: str, value: float, unit: str = "") -> Measurement:
@@ -128,8 +141,8 @@ def _level(name: str, description: str, value: float, unit: str = "") -> Measure
     return Measurement(name, Kind.LEVEL, unit, description, (Sample(value),))
 
 
-def _each(
-    name: str, kind: Kind, description: str, now: Mapping[str, S], value: Callable[[S], float], label: str = "flow"
-) -> Measurement:
-    samples = tuple(Sample(value(each), {label: which}) for which, each in now.items())
-    return Measurement(name, kind, "", description, samples)
+def _named(now: Mapping[str, S], label: str, *rows: tuple[str, Kind, str, Callable[[S], float]]) -> Iterator[Measurement]:
+    """Give a measurement for each row, with a sample for each name; without names there is nothing to tell."""
+    for name, kind, description, value in rows if now else ():
+        samples = tuple(Sample(value(each), {label: which}) for which, each in now.items())
+        yield Measurement(name, kind, "", description, samples)

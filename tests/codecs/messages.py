@@ -73,3 +73,15 @@ Command = Annotated[Order | Cancel, pydantic.Field(discriminator="kind")]
 @pydantic.dataclasses.dataclass
 class Checked:
     size: int
+
+
+class Hex:
+    """A codec of the user's."""
+
+    accepts = frozenset({str})
+
+    def encode(self, message: int) -> str:
+        return f"{message:x}"
+
+    def decode(self, data: str | bytes) -> int:
+        return int(data, 16)

@@ -11,7 +11,7 @@ import pydantic
 import pytest
 
 from flowsock import MessageCodec, MessageFormat, codec_for
-from tests.codecs.messages import Cancel, Checked, Command, Entry, Fixed, Move, Order, Pair, Point, Reading, Said, Say
+from tests.codecs.messages import Cancel, Checked, Command, Entry, Fixed, Hex, Move, Order, Pair, Point, Reading, Said, Say
 
 MESSAGES: list[tuple[Any, Any, str]] = [
     (dict, {"a": [1, None]}, '{"a":[1,null]}'),
@@ -121,18 +121,6 @@ def test_a_type_without_a_codec_is_refused_with_what_to_do(kind: Any, why: str, 
 def test_a_format_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="'yaml' is not a valid MessageFormat"):
         codec_for(int, "yaml")
-
-
-class Hex:
-    """A codec of the user's."""
-
-    accepts = frozenset({str})
-
-    def encode(self, message: int) -> str:
-        return f"{message:x}"
-
-    def decode(self, data: str | bytes) -> int:
-        return int(data, 16)
 
 
 def test_a_codec_of_the_users_is_taken_for_all_but_text_and_bytes() -> None:

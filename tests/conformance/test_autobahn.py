@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.conformance.autobahn import client_verdicts, failed, server_verdicts
-from tests.sessions.conftest import SOCKETS
+from tests.sessions.conftest import socket_backend as anyio_backend  # noqa: F401
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,12 +17,6 @@ COMPRESSION = ["12.*.3", "13.*.3"]
 COUNT = 247 + 5 + 7
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
-
-
-@pytest.fixture(params=SOCKETS)
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    """Run on every event loop."""
-    return SOCKETS[request.param]
 
 
 async def test_the_server_fails_no_case(tmp_path: Path) -> None:

@@ -31,3 +31,9 @@ def anyio_backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     for module in ("server.server", "client.client", "client.events"):
         monkeypatch.setattr(f"flowsock.sessions.{module}.running_driver", lambda: MemoryDriver(network))
     return virtual_time(MEMORY[request.param])
+
+
+@pytest.fixture(params=SOCKETS)
+def socket_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    """Run each test on every kind of socket, for modules that import this as their ``anyio_backend``."""
+    return SOCKETS[request.param]

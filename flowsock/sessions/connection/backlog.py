@@ -88,7 +88,7 @@ class BacklogOutbox(Outbox):
 
     def pause(self) -> None:
         self.is_clogged = True
-        if self._deadline is None:
+        if self._timer is None:
             self._drained = self._count_drained()
             self._set_deadline(self._judge)
 

@@ -16,6 +16,7 @@ from flowsock.channels.channel import Channel
 from flowsock.errors import SessionAborted, SessionClosed
 from flowsock.parking import WaitingRoom
 from flowsock.sessions.connection.backlog import BacklogOutbox
+from flowsock.sessions.connection.one_timer import OneTimer
 from flowsock.sessions.connection.outbox import Outbox
 from flowsock.sessions.connection.pings import Pings, new_ping
 from flowsock.sessions.slow_reader import SlowReader
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from flowsock.sessions.config import WebSocketConfig
     from flowsock.sessions.connection.connection_codec import ConnectionCodec
     from flowsock.sessions.connection.keepalive import Keepalive
-    from flowsock.sessions.connection.transport import Clock, Timer, Transport
+    from flowsock.sessions.connection.transport import Clock, Transport
     from flowsock.sessions.terms import Terms
     from flowsock.wire.frames import Event
 
@@ -51,7 +52,7 @@ class State(Enum):
 _OPEN: Final = State.OPEN
 
 
-class Connection:
+class Connection(OneTimer):
     """Carry messages until one side closes.
 
     Laws: the reason is set exactly once. Nothing is written after a Close. Pings are answered while the handler is busy; of
@@ -62,7 +63,6 @@ class Connection:
     __slots__ = (
         "_bytes_received",
         "_client",
-        "_clock",
         "_codec",
         "_lost",
         "_messages_received",
@@ -71,7 +71,6 @@ class Connection:
         "_pings",
         "_reading_paused",
         "_state",
-        "_timer",
         "_transport",
         "accepts",
         "config",
@@ -84,6 +83,7 @@ class Connection:
     def __init__(
         self, terms: Terms, transport: Transport, clock: Clock, codec: ConnectionCodec, *, on_gone: Callable[[], object]
     ) -> None:
+        super().__init__(clock)
         self.config = terms.config
         self.accepts = terms.translation.accepts
         self._on_gone = on_gone
@@ -92,11 +92,9 @@ class Connection:
         self.last_heard = clock.time()
         self.keepalive: Keepalive | None = None
         self._transport = transport
-        self._clock = clock
         self._codec = codec
         self._client = terms.client
         self._state = _OPEN
-        self._timer: Timer | None = None
         self._outbox = self._make_outbox()
         self._pings = Pings()
         self._reading_paused = False
@@ -319,15 +317,6 @@ class Connection:
         while self._state is not State.LOST:
             self._lost = self._lost or WaitingRoom()
             await self._lost.sleep()
-
-    def _set_timer(self, delay: float, callback: Callable[[], object]) -> None:
-        self._clear_timer()
-        self._timer = self._clock.call_later(delay, callback)
-
-    def _clear_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
     # Keeping alive
 

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from flowsock.emitting import FAIR_TURN, READY, TURN
 from flowsock.parking import WaitingRoom
+from flowsock.sessions.connection.one_timer import OneTimer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
 
     from flowsock.sessions.config import WebSocketConfig
     from flowsock.sessions.connection.connection_codec import Encoder
-    from flowsock.sessions.connection.transport import Clock, Timer, Transport
+    from flowsock.sessions.connection.transport import Clock, Transport
     from flowsock.sessions.events.event_stream_config import EventStreamConfig
 
     OutboxConfig: TypeAlias = WebSocketConfig | EventStreamConfig
@@ -51,7 +52,7 @@ class _Flush:
         self._owner.check_open()
 
 
-class Outbox:
+class Outbox(OneTimer):
     """Write to a transport, and make whoever sends wait while the peer does not read (`SlowReader.SUSPEND`).
 
     Laws: frames go out whole and in order. While `corked` they are gathered, up to ``outgoing_high_water`` bytes, into one
@@ -66,9 +67,7 @@ class Outbox:
     """
 
     __slots__ = (
-        "_clock",
         "_codec",
-        "_deadline",
         "_flush_at",
         "_gathered",
         "_owner",
@@ -83,6 +82,7 @@ class Outbox:
     )
 
     def __init__(self, owner: Owner, transport: Transport, clock: Clock, codec: Encoder) -> None:
+        super().__init__(clock)
         self._writers: WaitingRoom | None = None
         self.corked = False
         self.is_clogged = False
@@ -91,12 +91,10 @@ class Outbox:
         self.dropped = 0
         self._owner = owner
         self._transport = transport
-        self._clock = clock
         self._codec = codec
         self._gathered: list[Any] = []
         self._flush_at = owner.config.outgoing_high_water
         self._pong_due: bytes | None = None
-        self._deadline: Timer | None = None
 
     # Writing
 
@@ -166,7 +164,7 @@ class Outbox:
     def resume(self) -> None:
         """Learn that the peer has read most of what waited for it."""
         self.is_clogged = False
-        self._clear_deadline()
+        self._clear_timer()
         if self._pong_due is not None:
             payload, self._pong_due = self._pong_due, None
             self.write(self._codec.pong(payload))
@@ -185,13 +183,7 @@ class Outbox:
         self._owner.give_up_slow_reader(f"the peer did not catch up in {self._owner.config.send_timeout:g} s")
 
     def _set_deadline(self, callback: Callable[[], object]) -> None:
-        self._clear_deadline()
-        self._deadline = self._clock.call_later(self._owner.config.send_timeout, callback)
-
-    def _clear_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        self._set_timer(self._owner.config.send_timeout, callback)
 
     # The end
 
@@ -202,7 +194,7 @@ class Outbox:
         """Keep nothing, and let nobody wait any more."""
         self.is_clogged = False
         self._pong_due = None
-        self._clear_deadline()
+        self._clear_timer()
         self._wake_writers()
 
     # Looking

@@ -10,16 +10,17 @@ from anyio import move_on_after
 from flowsock.emitting import READY
 from flowsock.parking import WaitingRoom
 from flowsock.sessions.connection.backlog import BacklogOutbox
+from flowsock.sessions.connection.one_timer import OneTimer
 from flowsock.sessions.connection.outbox import Outbox
 from flowsock.sessions.events.event_encoder import HEARTBEAT, EventEncoder, encoded
 from flowsock.sessions.slow_reader import SlowReader
 from flowsock.wire.server_sent_event import encode_retry
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable
 
     from flowsock.scopes.scope import Scope
-    from flowsock.sessions.connection.transport import Clock, Timer, Transport
+    from flowsock.sessions.connection.transport import Clock, Transport
     from flowsock.sessions.events.event_stream_config import EventStreamConfig
     from flowsock.wire.request import Request
 
@@ -29,7 +30,7 @@ _ENCODER: Final = EventEncoder()
 _LAST_WORDS: Final = 1.0
 
 
-class EventStream:
+class EventStream(OneTimer):
     """Write events to a client, no faster than it reads.
 
     Laws: events go out whole and in order. When the client goes, or does not catch up in time, the scope of the handler is
@@ -40,15 +41,14 @@ class EventStream:
         config: The settings.
     """
 
-    __slots__ = ("_clock", "_is_over", "_lost", "_outbox", "_scope", "_timer", "_transport", "config", "request")
+    __slots__ = ("_is_over", "_lost", "_outbox", "_scope", "_transport", "config", "request")
 
     def __init__(self, request: Request, config: EventStreamConfig, transport: Transport, clock: Clock) -> None:
+        super().__init__(clock)
         self.request = request
         self.config = config
         self._transport = transport
-        self._clock = clock
         self._scope: Scope | None = None
-        self._timer: Timer | None = None
         self._is_over = False
         self._lost: WaitingRoom | None = WaitingRoom()
         kind = Outbox if config.slow_reader is SlowReader.SUSPEND else BacklogOutbox
@@ -166,15 +166,6 @@ class EventStream:
     async def _wait_lost(self) -> None:
         while self._lost is not None:
             await self._lost.sleep()
-
-    def _set_timer(self, delay: float, callback: Callable[[], object]) -> None:
-        self._clear_timer()
-        self._timer = self._clock.call_later(delay, callback)
-
-    def _clear_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
     # Looking
 

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attrs import Attribute, Factory, field, frozen
+from attrs import Factory, field, frozen
 
-from flowsock.settings import positive, replaced
+from flowsock.settings import not_negative, positive, replaced
 from flowsock.wire.forwarding import TrustedProxies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from flowsock.wire.forwarding import ProxyHeaders
-
-
-def _not_negative(_config: object, setting: Attribute[Any], value: float) -> None:
-    if not value >= 0:
-        raise ValueError(f"{setting.name} must not be negative, as {value!r} is")
 
 
 def _known_headers(_config: object, _setting: object, value: ProxyHeaders) -> None:
@@ -61,7 +56,7 @@ class ServerConfig:
     """
 
     handshake_timeout: float = field(default=10.0, validator=positive)
-    drain_timeout: float = field(default=30.0, validator=_not_negative)
+    drain_timeout: float = field(default=30.0, validator=not_negative)
     max_handshakes: int | None = field(default=4096, validator=positive)
     max_sessions: int | None = field(default=None, validator=positive)
     max_sessions_per_address: int | None = field(default=None, validator=positive)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING
 
 import anyio
 import httpx
@@ -11,20 +10,12 @@ import pytest
 from httpx_sse import aconnect_sse
 
 from flowsock import App, MutableSharedFlow, ServerSentEvent, SharedFlow, events, flow_of, serve
-from tests.sessions.conftest import ASYNCIO, SOCKETS
+from tests.sessions.conftest import ASYNCIO
+from tests.sessions.conftest import socket_backend as anyio_backend  # noqa: F401
 from tests.sessions.support import failures, until
 from tests.tls import certificate, client_context
 
-if TYPE_CHECKING:
-    from typing import Any
-
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(params=SOCKETS)
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    """Run each test on every kind of socket."""
-    return SOCKETS[request.param]
 
 
 async def test_httpx_sse_reads_what_we_send() -> None:

@@ -6,13 +6,13 @@ import os
 import socket
 import stat
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from flowsock import Address, App, Request, Session, serve
 from flowsock.sessions.server.address import url_of
-from tests.sessions.conftest import SOCKETS
+from tests.sessions.conftest import socket_backend as anyio_backend  # noqa: F401
 from tests.sessions.lines import SocketLine
 from tests.sessions.support import Peer, open_peer, opening, request_head, text_frame
 
@@ -21,12 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(params=SOCKETS)
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    """Run each test on every kind of socket."""
-    return SOCKETS[request.param]
 
 
 def an_app() -> App:

@@ -9,7 +9,7 @@ import pytest
 
 from flowsock import Address, App, Request, Session, connect, serve
 from flowsock.sessions.server.tls import server_context
-from tests.sessions.conftest import SOCKETS
+from tests.sessions.conftest import socket_backend as anyio_backend  # noqa: F401
 from tests.sessions.support import failures, until
 from tests.tls import certificate, client_context
 
@@ -17,12 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(params=SOCKETS)
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    """Run each test on every kind of socket."""
-    return SOCKETS[request.param]
 
 
 def an_app() -> App:
